@@ -1,0 +1,188 @@
+"""Every environment variable of the front door, once. `.env.example` is compared with this file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_STATE = Path(".comfyburst")
+"""Where `./dev` keeps everything it makes; git-ignored."""
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Read once at start. Names are the field's own where one exists (`DATABASE_URL`, ...)."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+
+    state: Path = Field(
+        default=DEFAULT_STATE,
+        validation_alias="COMFYBURST_STATE",
+        description="Folder for the secret, local storage and what the embedded parts keep.",
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        validation_alias="COMFYBURST_SECRET",
+        description="At least 32 characters; tokens, signed URLs and encryption keys are derived "
+        "from it. Default: made once in the state folder.",
+    )
+    database_url: str = Field(
+        default="",
+        validation_alias="DATABASE_URL",
+        description="postgresql://… of Postgres 16 or newer. Empty: ./dev starts an embedded one.",
+    )
+    database_pooler: bool = Field(
+        default=False,
+        validation_alias="DATABASE_TRANSACTION_POOLER",
+        description="True behind a transaction pooler: switches prepared statements off.",
+    )
+    database_pool_size: int = Field(
+        default=10,
+        ge=2,
+        validation_alias="DATABASE_POOL_SIZE",
+        description="Connections per front door.",
+    )
+    database_timeout_s: Seconds = Field(
+        default=5.0,
+        validation_alias="DATABASE_TIMEOUT_S",
+        description="Wait for a connection or a statement at most so long, then answer 503.",
+    )
+    redis_url: str = Field(
+        default="",
+        validation_alias="REDIS_URL",
+        description="redis://… or unix://…: hints and wake-ups only. Empty: ./dev starts an "
+        "embedded Valkey; a front door alone then works without.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        validation_alias="PUBLIC_URL",
+        description="Origin (and prefix) under which callers and Modal reach us. "
+        "Default: the loopback origin of each request.",
+    )
+    internal_url: str | None = Field(
+        default=None,
+        validation_alias="INTERNAL_URL",
+        description="Origin under which local workers reach us. Default: http://127.0.0.1:PORT.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        validation_alias="COMFYBURST_HOST",
+        description="Address to listen on. Anything but loopback needs PUBLIC_URL.",
+    )
+    port: int = Field(
+        default=8000, ge=0, le=65535, validation_alias="COMFYBURST_PORT", description="0: any free."
+    )
+    allowed_hosts: str = Field(
+        default="",
+        validation_alias="COMFYBURST_ALLOWED_HOSTS",
+        description="More Host names to answer to, comma separated; loopback and PUBLIC_URL's "
+        "are always in.",
+    )
+    local_workspace: str = Field(
+        default="local",
+        validation_alias="COMFYBURST_WORKSPACE",
+        description="Name of the workspace ./dev makes; in one-user mode the only one served.",
+    )
+    lease_s: Seconds = Field(
+        default=30.0,
+        validation_alias="COMFYBURST_LEASE_S",
+        description="A running job without a sign of life for so long is given to another worker.",
+    )
+    heartbeat_s: Seconds = Field(
+        default=5.0,
+        validation_alias="COMFYBURST_HEARTBEAT_S",
+        description="How often an executor says that it lives.",
+    )
+    reap_every_s: Seconds = Field(
+        default=5.0,
+        validation_alias="COMFYBURST_REAP_EVERY_S",
+        description="How often passed leases, deadlines and expiries are looked for.",
+    )
+    max_tries: int = Field(
+        default=3,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_TRIES",
+        description="Starts of one job at most, before it fails.",
+    )
+    retry_backoff_s: float = Field(
+        default=2.0,
+        ge=0,
+        validation_alias="COMFYBURST_RETRY_BACKOFF_S",
+        description="Pause before the second start; doubles each time, at most 60 s.",
+    )
+    start_within_s: Seconds = Field(
+        default=86_400.0,
+        validation_alias="COMFYBURST_START_WITHIN_S",
+        description="A job not started for so long becomes expired.",
+    )
+    deadline_s: Seconds = Field(
+        default=3_600.0,
+        validation_alias="COMFYBURST_DEADLINE_S",
+        description="A job not ended so long after its first start fails with `deadline`.",
+    )
+    stall_timeout_s: Seconds = Field(
+        default=300.0,
+        validation_alias="COMFYBURST_STALL_TIMEOUT_S",
+        description="ComfyUI without any progress for so long is restarted; the job fails "
+        "with `stalled`.",
+    )
+    cancel_grace_s: Seconds = Field(
+        default=15.0,
+        validation_alias="COMFYBURST_CANCEL_GRACE_S",
+        description="A cancel not answered by the executor for so long is carried out without it.",
+    )
+    retention_s: Seconds = Field(
+        default=7 * 86_400.0,
+        validation_alias="COMFYBURST_RETENTION_S",
+        description="Jobs and their outputs are kept so long.",
+    )
+    max_json_bytes: int = Field(
+        default=10_000_000,
+        validation_alias="COMFYBURST_MAX_JSON_BYTES",
+        description="Largest JSON body of the public API.",
+    )
+    max_upload_bytes: int = Field(
+        default=2_000_000_000,
+        validation_alias="COMFYBURST_MAX_UPLOAD_BYTES",
+        description="Largest uploaded asset.",
+    )
+    max_nodes: int = Field(
+        default=5_000,
+        validation_alias="COMFYBURST_MAX_NODES",
+        description="Most nodes in one graph.",
+    )
+    max_outputs: int = Field(
+        default=1_000,
+        validation_alias="COMFYBURST_MAX_OUTPUTS",
+        description="Most output files of one job.",
+    )
+    max_output_bytes: int = Field(
+        default=10_000_000_000,
+        validation_alias="COMFYBURST_MAX_OUTPUT_BYTES",
+        description="Most output bytes of one job.",
+    )
+    long_poll_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=25,
+        validation_alias="COMFYBURST_LONG_POLL_S",
+        description="How long `urls.self` holds a GET until the job ends; 0 switches it off.",
+    )
+    url_expires_s: Seconds = Field(
+        default=900.0,
+        validation_alias="COMFYBURST_URL_EXPIRES_S",
+        description="Life of a signed URL.",
+    )
+    idempotency: Literal["replay", "reject"] = Field(
+        default="replay",
+        validation_alias="COMFYBURST_IDEMPOTENCY",
+        description="Same key and body again: `replay` answers the same job, `reject` is the "
+        "letter of v2 (422 idempotency_key_reuse).",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        validation_alias="COMFYBURST_LOG_LEVEL",
+        description="Lines below it are not written. Logs are JSON, one object a line.",
+    )
