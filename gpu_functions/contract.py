@@ -287,7 +287,7 @@ class EventBatch(Message):
     progress: Progress | None = Field(default=None, description="The newest only.")
     preview: Preview | None = Field(default=None, description="The newest only.")
     transitions: list[NumberedTransition] = Field(
-        default_factory=lambda: [], max_length=MAX_EVENTS_PER_BATCH
+        default_factory=list, max_length=MAX_EVENTS_PER_BATCH
     )
 
 
