@@ -124,6 +124,8 @@ create table app.jobs (
 create index jobs_of_workspace on app.jobs (workspace_id, id desc);
 create index jobs_ready on app.jobs (backend, workspace_id, priority desc, run_after, id) where status = 'queued';
 create index jobs_live on app.jobs (lease_expires_at) where status in ('dispatched', 'running');
+create index jobs_deadline on app.jobs (deadline_at)
+    where status in ('queued', 'dispatched', 'running') and deadline_at is not null;
 create index jobs_start_by on app.jobs (start_by) where status in ('queued', 'dispatched');
 create unique index jobs_idempotency on app.jobs (workspace_id, idempotency_key) where idempotency_key is not null;
 

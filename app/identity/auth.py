@@ -1,0 +1,36 @@
+"""What routes ask for: the caller, with the scope they need."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.errors import AppError
+from app.identity.models import Principal, Scope
+from app.identity.service import IdentityService
+
+
+def bearer_token(request: Request) -> str:
+    """The bearer credential, or the empty string. Never taken from a URL or a cookie."""
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""
+
+
+async def _principal(request: Request, scope: Scope) -> Principal:
+    identity: IdentityService = request.app.state.services.identity
+    principal = await identity.authenticate(bearer_token(request))
+    request.state.workspace_id = principal.workspace_id
+    if not principal.may(scope):
+        raise AppError(403, "forbidden", f"This key does not carry the scope {scope!r}.")
+    return principal
+
+
+async def _reader(request: Request) -> Principal:
+    return await _principal(request, "jobs:read")
+
+
+async def _writer(request: Request) -> Principal:
+    return await _principal(request, "jobs:write")
+
+
+Reader = Annotated[Principal, Depends(_reader)]
+Writer = Annotated[Principal, Depends(_writer)]

@@ -1,0 +1,115 @@
+"""Rows and values of jobs."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.jobs.transitions import TERMINAL, PublicStatus, Status, public_status
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """A file the graph names."""
+
+    asset_id: UUID
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Everything one submit writes."""
+
+    id: UUID
+    workspace_id: UUID
+    backend: str
+    backend_reason: str
+    environment: str
+    graph: JsonObject
+    inputs: list[JobInput]
+    metadata: dict[str, str]
+    priority: int
+    max_tries: int
+    start_within_s: float
+    deadline_s: float
+    retention_s: float
+    idempotency_key: str | None
+    request_hash: bytes | None
+    secrets: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as callers see it."""
+
+    id: UUID
+    workspace_id: UUID
+    status: Status
+    backend: str
+    backend_reason: str
+    environment: str
+    outputs: list[JsonObject]
+    progress: JsonObject | None
+    metadata: dict[str, str]
+    epoch: int
+    tries: int
+    max_tries: int
+    seq: int
+    priority: int
+    run_after: datetime
+    cancel_requested_at: datetime | None
+    error: JsonObject | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    expires_at: datetime
+    queue_position: int | None
+
+    @property
+    def public_status(self) -> PublicStatus:
+        """v2's word."""
+        return public_status(self.status, cancel_requested=self.cancel_requested_at is not None)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a transition did to a job: enough to tell its readers after the commit."""
+
+    id: UUID
+    workspace_id: UUID
+    status: Status
+    seq: int
+    epoch: int
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has ended."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that was just started."""
+
+    moved: Moved
+    environment: str
+    graph: JsonObject
+    inputs: list[JobInput]
+    secrets: bytes | None = field(repr=False)
+    deadline_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands when a write of an executor was refused."""
+
+    status: Status
+    epoch: int
+    client_seq: int

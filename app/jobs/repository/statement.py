@@ -1,0 +1,91 @@
+"""How every transition is one statement: the UPDATE, its event, and the tail that every ending shares.
+
+A data-modifying CTE runs in one snapshot: either the row moves and its event, attempt, dispatch and
+secrets follow, or nothing is written. The UPDATE must return the columns of `RETURNING`.
+"""
+
+from typing import Final, LiteralString
+
+BOUNDS: Final = {
+    "max_backoff_s": 60.0,
+    "max_interruptions": 10,
+    "max_unclaimed_dispatches": 5,
+    "rescheduled_grace_s": 10.0,  # a run whose lease passed may be claimed by a restarted container
+    "reap_batch": 100,
+}
+"""Fixed limits of the machine, given to every statement by name."""
+
+STATUS_DATA: LiteralString = """jsonb_strip_nulls(jsonb_build_object(
+    'status', case when j.status = 'dispatched' then 'queued'
+                   when j.status = 'running' and j.cancel_requested_at is not null then 'canceling'
+                   else j.status end,
+    'phase', case when j.status = 'dispatched' then 'starting' end,
+    'tries', j.tries, 'error', j.error"""
+
+
+def status_event(extra: LiteralString = "") -> LiteralString:
+    """The event columns of a move; `extra` adds pairs of jsonb_build_object."""
+    more: LiteralString = f", {extra}" if extra else ""
+    return f"'status' as event_type, {STATUS_DATA}{more})) as event_data"
+
+
+def returning(
+    event: LiteralString,
+    *,
+    attempt: LiteralString = "j.epoch",
+    outcome: LiteralString = "null",
+    reported: LiteralString = "false",
+) -> LiteralString:
+    """RETURNING of a move.
+
+    Args:
+        event: from `status_event`, or two columns of its own
+        attempt: epoch of the attempt it ends, where `outcome` is not null
+        outcome: how that attempt ended; null leaves it open
+        reported: whether its executor said so
+    """
+    return f"""returning j.id, j.workspace_id, j.status, j.seq, j.epoch, j.cancel_requested_at,
+    {attempt} as attempt_epoch, {outcome} as outcome, {reported} as reported, {event}"""
+
+
+_ANSWER: LiteralString = """
+select id, workspace_id, status, seq, epoch, cancel_requested_at is not null as cancel from moved
+"""
+
+
+def transition(
+    update: LiteralString,
+    *,
+    before: LiteralString = "",
+    after: LiteralString = "",
+    answer: LiteralString = _ANSWER,
+) -> LiteralString:
+    """One statement around an UPDATE of `app.jobs j`.
+
+    Args:
+        update: the UPDATE with its RETURNING
+        before: CTEs it reads, each ending in a comma
+        after: more CTEs over `moved`, each beginning with a comma
+        answer: the SELECT over `moved` that ends it
+    """
+    return f"""
+with {before} moved as ({update}), logged as (
+    insert into app.job_events (job_id, seq, epoch, type, data)
+    select id, seq, epoch, event_type, event_data from moved
+), attempt_ended as (
+    update app.job_attempts a
+    set ended_at = now(), outcome = moved.outcome, reported = moved.reported
+    from moved
+    where a.job_id = moved.id and a.epoch = moved.attempt_epoch
+      and moved.outcome is not null and a.ended_at is null
+), dispatch_canceled as (
+    -- A call that is starting, or still runs, for a job that has ended is to be canceled.
+    update app.job_dispatches d set cancel_wanted_at = now()
+    from moved
+    where d.job_id = moved.id and d.ended_at is null and d.cancel_wanted_at is null
+      and moved.status in ('canceled', 'failed', 'expired')
+), secrets_deleted as (
+    delete from app.job_secrets s using moved
+    where s.job_id = moved.id and moved.status in ('succeeded', 'failed', 'canceled', 'expired')
+){after}
+{answer}"""

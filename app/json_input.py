@@ -1,0 +1,107 @@
+r"""JSON from outside, parsed once: what SQL, ComfyUI or a reader could choke on is refused here.
+
+pydantic takes NaN, `1e999` and `\u0000`; jsonb raises on them, which would be a 500
+(facts/security.md §3.1). Depth is bounded before anything recursive sees the value.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import orjson
+from fastapi import Request
+
+from app.errors import AppError
+
+MAX_DEPTH: Final = 64
+MAX_INTEGER: Final = 2**64
+_JSON_TYPES: Final = ("application/json", "application/problem+json")
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The body, refused as soon as it is too long.
+
+    Raises:
+        AppError: 413 `payload_too_large`, 415 `unsupported_media_type`.
+    """
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise AppError(415, "unsupported_media_type", "Send the body without Content-Encoding.")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise payload_too_large(max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def payload_too_large(max_bytes: int) -> AppError:
+    """413 that says the limit."""
+    return AppError(
+        413,
+        "payload_too_large",
+        f"The body is larger than {max_bytes} bytes.",
+        details={"max_bytes": max_bytes},
+    )
+
+
+async def read_json_object(request: Request, max_bytes: int) -> dict[str, Any]:
+    """The body as a JSON object that is safe to store.
+
+    Raises:
+        AppError: 413, 415 `unsupported_media_type`, 422 `invalid_json`.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type and content_type not in _JSON_TYPES:
+        raise AppError(
+            415,
+            "unsupported_media_type",
+            f"Send application/json, not {content_type[:80]!r}.",
+        )
+    return parse_json_object(await read_body(request, max_bytes))
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Parse strictly.
+
+    Raises:
+        AppError: 422 `invalid_json` that says what is wrong and where.
+    """
+    try:
+        value: Any = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"The body is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise _invalid("The body must be a JSON object.")
+    _check(value, "", 1)
+    return cast(dict[str, Any], value)
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    match value:
+        case str() if "\x00" in value:
+            raise _invalid(f"{path or 'body'}: NUL characters are not allowed.")
+        case float() if not math.isfinite(value):
+            raise _invalid(f"{path or 'body'}: numbers must be finite.")
+        case int() if abs(value) > MAX_INTEGER:
+            raise _invalid(f"{path or 'body'}: integers end at 2^64.")
+        case dict() | list():
+            if depth > MAX_DEPTH:
+                raise _invalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
+            _check_children(cast(dict[str, Any] | list[Any], value), path, depth)
+        case _:
+            pass
+
+
+def _check_children(value: dict[str, Any] | list[Any], path: str, depth: int) -> None:
+    items: Any = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, child in items:
+        if isinstance(key, str) and "\x00" in key:
+            raise _invalid(f"{path or 'body'}: NUL characters are not allowed in names.")
+        if isinstance(child, (str, float, int, dict, list)):
+            _check(child, f"{path}.{key}" if path else str(key), depth + 1)
+
+
+def _invalid(message: str) -> AppError:
+    return AppError(422, "invalid_json", message)

@@ -1,0 +1,65 @@
+"""The one secret of an installation, and the separate keys derived from it.
+
+HKDF-SHA256 (RFC 5869) with one label per purpose: a key of one kind opens no other door.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.config import Settings
+
+MIN_SECRET_LENGTH = 32
+
+Purpose = Literal["claim token", "event token", "worker token", "signed url", "job secrets"]
+
+
+class SecretError(Exception):
+    """The configured secret cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Derives a 32-byte key per purpose."""
+
+    secret: bytes
+
+    def key(self, purpose: Purpose) -> bytes:
+        """The key for one purpose; the same for the same secret, on every front door."""
+        return HKDF(
+            algorithm=hashes.SHA256(), length=32, salt=b"comfyburst", info=purpose.encode()
+        ).derive(self.secret)
+
+    @classmethod
+    def load(cls, settings: Settings) -> "Keyring":
+        """From `COMFYBURST_SECRET`, else from the state folder, where it is made once.
+
+        Raises:
+            SecretError: the secret is too short.
+        """
+        if settings.secret is None:
+            return cls(_kept_secret(settings.state / "secret"))
+        secret = settings.secret.get_secret_value()
+        if len(secret) < MIN_SECRET_LENGTH:
+            raise SecretError(
+                f"COMFYBURST_SECRET has {len(secret)} characters; it needs {MIN_SECRET_LENGTH}. "
+                "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        return cls(secret.encode())
+
+
+def _kept_secret(path: Path) -> bytes:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        # O_EXCL: of two processes that start at once, one makes the secret and both read it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_urlsafe(48).encode())
+    return path.read_bytes().strip()

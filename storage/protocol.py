@@ -1,0 +1,92 @@
+"""What the front door asks of a place for bytes; `local.py` (and later `s3.py`) answer it.
+
+Keys are made by the front door: `{workspace}/…`, characters `[A-Za-z0-9._/-]` only.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class StorageError(Exception):
+    """The bytes could not be stored or read; worth another try."""
+
+
+class StorageFullError(StorageError):
+    """There is no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """One request, allowed until it expires, with exactly these headers."""
+
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How an object is shown to whoever fetches it: chosen by the server, never by the uploader."""
+
+    content_type: str
+    file_name: str
+    inline: bool
+
+
+class Upload(Protocol):
+    """Bytes on their way in: invisible under any key until committed."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Append; raises StorageFullError."""
+        ...
+
+    async def commit(self, key: str) -> None:
+        """Make what was written the object of that key; equal keys hold equal bytes."""
+        ...
+
+    async def abort(self) -> None:
+        """Forget what was written; harmless after commit."""
+        ...
+
+
+class Storage(Protocol):
+    """A place for bytes, shared by all front doors."""
+
+    async def begin_upload(self) -> Upload:
+        """Start receiving bytes through the front door."""
+        ...
+
+    async def size(self, key: str) -> int | None:
+        """Bytes of the object, or None where there is none."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; harmless where there is none."""
+        ...
+
+    def sign_put(
+        self, key: str, *, origin: str, size_bytes: int, content_type: str, expires_s: float
+    ) -> SignedRequest:
+        """A write-once PUT of exactly so many bytes of that type.
+
+        Args:
+            key: of the object
+            origin: under which the caller reaches us, used where we serve the files ourselves
+            size_bytes: signed as Content-Length
+            content_type: signed as Content-Type
+            expires_s: life of the URL
+        """
+        ...
+
+    def sign_get(self, key: str, *, origin: str, delivery: Delivery, expires_s: float) -> str:
+        """An absolute URL that serves the object as `delivery` says."""
+        ...
+
+    def local_path(self, key: str) -> Path | None:
+        """Where the object lies, if it is a file of this machine."""
+        ...
+
+    def read(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes."""
+        ...
