@@ -6,12 +6,15 @@ pydantic takes NaN, `1e999` and `\u0000`; jsonb raises on them, which would be a
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 
-from app.errors import AppError
+from app.errors import AppError, invalid_request
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**64
@@ -60,6 +63,23 @@ async def read_json_object(request: Request, max_bytes: int) -> dict[str, Any]:
             f"Send application/json, not {content_type[:80]!r}.",
         )
     return parse_json_object(await read_body(request, max_bytes))
+
+
+async def read_model(request: Request, model: type[M], max_bytes: int) -> M:
+    """The body as a model.
+
+    Raises:
+        AppError: as `read_json_object`, and 422 `invalid_request` per field.
+    """
+    return validated(model, await read_json_object(request, max_bytes))
+
+
+def validated(model: type[M], value: Any) -> M:
+    """A parsed value as a model; raises AppError 422 `invalid_request`."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid_request(error.errors(include_url=False, include_input=False)) from error
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from app.errors import AppError
 from app.identity.models import Principal, Scope
 from app.identity.service import IdentityService
+from app.provided import provided
 
 
 def bearer_token(request: Request) -> str:
@@ -16,7 +17,7 @@ def bearer_token(request: Request) -> str:
 
 
 async def _principal(request: Request, scope: Scope) -> Principal:
-    identity: IdentityService = request.app.state.services.identity
+    identity = provided(request, IdentityService)
     principal = await identity.authenticate(bearer_token(request))
     request.state.workspace_id = principal.workspace_id
     if not principal.may(scope):

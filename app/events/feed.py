@@ -1,0 +1,172 @@
+"""Hints between front doors over Redis pub/sub, and how old the last proof of hearing is.
+
+Every process publishes a tick twice a second on the channel it listens to; hearing ticks is the
+proof that a hint sent elsewhere would be heard (a frozen Redis looks subscribed). While there is
+none, readers look into the database by themselves: slower, never wrong.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.db.redis import HINTS_CHANNEL, LATEST_EXPIRES_S, latest_key
+from app.events.hub import EventHub, Latest
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 0.5
+HEARD_WITHIN_S: Final = 1.0
+RECONNECT_S: Final = 1.0
+POLL_WITHOUT_HINTS_S: Final = 1.0
+MAX_PENDING_HINTS: Final = 10_000
+
+_REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+
+
+@dataclass(slots=True)
+class Feed:
+    """Sends and hears hints. Sending never waits and never fails: it only stops being useful."""
+
+    hub: EventHub
+    redis: Redis | None
+    on_keys_changed: Callable[[], None]
+    me: str = field(default_factory=lambda: secrets.token_hex(8))
+    _heard_at: float = -1e9
+    _outbox: asyncio.Queue[tuple[bytes, UUID | None, dict[str, bytes] | None]] = field(
+        default_factory=lambda: asyncio.Queue(MAX_PENDING_HINTS)
+    )
+
+    def reliable(self) -> bool:
+        """Whether a hint sent by another process would be heard within a second."""
+        return time.monotonic() - self._heard_at < HEARD_WITHIN_S
+
+    def poll_every_s(self, quiet_s: float) -> float:
+        """How long a reader may sleep before it looks for itself."""
+        return quiet_s if self.reliable() else min(POLL_WITHOUT_HINTS_S, quiet_s)
+
+    def moved(self, job_id: UUID, seq: int, *, ended: bool, started: bool = False) -> None:
+        """Tell everybody, after the commit, that a job moved."""
+        if started:
+            self.hub.forget_news(job_id)
+        self.hub.moved(job_id, seq, ended=ended)
+        hint = {"j": str(job_id), "s": seq, "e": ended, "n": started}
+        self._send(hint, job_id if started else None)
+
+    def news(
+        self, job_id: UUID, *, progress: dict[str, Any] | None, preview: dict[str, Any] | None
+    ) -> None:
+        """Tell everybody what a running job looks like now."""
+        self.hub.news(job_id, progress=progress, preview=preview)
+        kept = {
+            name: orjson.dumps(value)
+            for name, value in (("progress", progress), ("preview", preview))
+            if value is not None
+        }
+        self._send({"j": str(job_id)}, job_id, kept)
+
+    def keys_changed(self) -> None:
+        """A key was revoked: every front door drops its cache."""
+        self.on_keys_changed()
+        self._send({"k": True})
+
+    async def latest(self, job_id: UUID) -> Latest:
+        """The newest progress and preview, also where another front door received them."""
+        here = self.hub.latest(job_id)
+        if self.redis is None or here.progress_version or not self.reliable():
+            return here
+        try:
+            return await self._kept(self.redis, job_id)
+        except _REDIS_ERRORS:
+            return here
+
+    async def run(self) -> None:
+        """Send and hear until canceled."""
+        if self.redis is None:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._forever(self._sender))
+            tasks.create_task(self._forever(self._listener))
+            tasks.create_task(self._ticker())
+
+    def _send(
+        self,
+        hint: dict[str, Any],
+        job_id: UUID | None = None,
+        kept: dict[str, bytes] | None = None,
+    ) -> None:
+        if self.redis is None:
+            return
+        try:
+            self._outbox.put_nowait((orjson.dumps({"m": self.me, **hint}), job_id, kept))
+        except asyncio.QueueFull:
+            log.warning("redis does not take hints; readers look for themselves")
+
+    async def _forever(self, work: Callable[[Redis], Awaitable[None]]) -> None:
+        assert self.redis is not None
+        while True:
+            try:
+                await work(self.redis)
+            except _REDIS_ERRORS as error:
+                log.warning("redis is away: %s", error)
+                await asyncio.sleep(RECONNECT_S)
+
+    async def _ticker(self) -> None:
+        while True:
+            self._send({"t": True})
+            await asyncio.sleep(TICK_S)
+
+    async def _sender(self, redis: Redis) -> None:
+        while True:
+            message, job_id, kept = await self._outbox.get()
+            async with redis.pipeline(transaction=False) as pipe:
+                if job_id is not None and kept is None:
+                    pipe.delete(latest_key(job_id))
+                elif job_id is not None:
+                    pipe.hset(latest_key(job_id), mapping=kept)
+                    pipe.expire(latest_key(job_id), LATEST_EXPIRES_S)
+                pipe.publish(HINTS_CHANNEL, message)
+                await pipe.execute()
+
+    async def _listener(self, redis: Redis) -> None:
+        async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(HINTS_CHANNEL)
+            self.hub.wake_all()  # what was sent while we were not listening is unknown
+            while True:
+                message = cast(
+                    dict[str, Any] | None, await cast(Any, channel).get_message(timeout=TICK_S * 2)
+                )
+                if message is not None:
+                    self._heard_at = time.monotonic()
+                    await self._hear(redis, orjson.loads(message["data"]))
+
+    async def _hear(self, redis: Redis, hint: dict[str, Any]) -> None:
+        if hint["m"] == self.me:
+            return
+        if "k" in hint:
+            self.on_keys_changed()
+        if "j" not in hint:
+            return
+        job_id = UUID(hint["j"])
+        if "s" in hint:
+            if hint["n"]:
+                self.hub.forget_news(job_id)
+            self.hub.moved(job_id, hint["s"], ended=hint["e"])
+        elif self.hub.has_waiters(job_id):
+            kept = await self._kept(redis, job_id)
+            self.hub.news(job_id, progress=kept.progress, preview=kept.preview)
+
+    async def _kept(self, redis: Redis, job_id: UUID) -> Latest:
+        kept = cast(dict[bytes, bytes], await cast(Any, redis).hgetall(latest_key(job_id)))
+        return Latest(
+            progress=orjson.loads(kept[b"progress"]) if b"progress" in kept else None,
+            preview=orjson.loads(kept[b"preview"]) if b"preview" in kept else None,
+        )

@@ -1,0 +1,235 @@
+"""What an executor may do: claim a job, put its outputs, report what happens.
+
+Every write is fenced by the epoch of its token. A refused one is explained by a read afterwards,
+which decides nothing: the row already did.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import assert_never
+from uuid import UUID
+
+from app.assets.media import clean_basename, content_type_of
+from app.assets.models import NewOutput
+from app.assets.repository import AssetRepository, NameTakenError
+from app.config import Settings
+from app.errors import AppError
+from app.events.feed import Feed
+from app.ids import uuid7
+from app.jobs.models import Moved
+from app.jobs.repository.queries import JobQueries
+from app.jobs.repository.transitions import Fence, TransitionRepository
+from app.jobs.transitions import Status
+from gpu_functions.contract import (
+    RETRY_CLASS,
+    Canceled,
+    EventBatch,
+    EventReply,
+    Failed,
+    Failure,
+    FailureCode,
+    Interrupted,
+    Log,
+    OutputGrant,
+    OutputRegistration,
+    OutputStored,
+    RetryClass,
+    Succeeded,
+    Transition,
+)
+from storage.protocol import Storage
+
+log = logging.getLogger(__name__)
+
+MAX_NAME_SUFFIX = 1_000
+INTERRUPTED_TOO_OFTEN = Failure(
+    code=FailureCode.INTERRUPTED,
+    message="The job was interrupted more often than it may be started again.",
+)
+
+
+class StopError(Exception):
+    """The run no longer counts: its job has ended or was given to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """Executors' side of a job."""
+
+    transitions: TransitionRepository
+    queries: JobQueries
+    assets: AssetRepository
+    storage: Storage
+    feed: Feed
+    settings: Settings
+    files_origin: str
+
+    async def take(self, fence: Fence, batch: EventBatch) -> EventReply:
+        """Take a batch in order.
+
+        Raises:
+            AppError: 409 `stale_epoch`, 409 `event_gap` with the number expected, 422.
+        """
+        cancel = False
+        try:
+            for numbered in batch.transitions:
+                await self._transition(fence, numbered.client_seq, numbered.event)
+            if not _ends(batch):
+                cancel = await self._sign_of_life(fence, batch)
+        except StopError:
+            return EventReply(stop=True, lease_s=self.settings.lease_s)
+        return EventReply(cancel=cancel, lease_s=self.settings.lease_s)
+
+    async def register_output(self, fence: Fence, output: OutputRegistration) -> OutputGrant:
+        """A write-once place for one output file.
+
+        Raises:
+            AppError: 409 `stale_epoch`, 422 `output_limit`.
+        """
+        use = await self.assets.output_use(fence.job_id, fence.epoch)
+        if (
+            use.outputs >= self.settings.max_outputs
+            or use.bytes + output.size_bytes > self.settings.max_output_bytes
+        ):
+            raise AppError(
+                422,
+                "output_limit",
+                f"A job may have {self.settings.max_outputs} outputs of "
+                f"{self.settings.max_output_bytes} bytes together.",
+            )
+        name = clean_basename(output.name)
+        content_type = content_type_of(name)
+        asset_id = uuid7()
+        key = await self._reserve(fence, asset_id, output, name, content_type, use.names)
+        signed = self.storage.sign_put(
+            key,
+            origin=self.files_origin,
+            size_bytes=output.size_bytes,
+            content_type=content_type,
+            expires_s=self.settings.url_expires_s,
+        )
+        return OutputGrant(asset_id=asset_id, url=signed.url, headers=signed.headers)
+
+    async def _reserve(
+        self,
+        fence: Fence,
+        asset_id: UUID,
+        output: OutputRegistration,
+        name: str,
+        content_type: str,
+        taken: frozenset[str],
+    ) -> str:
+        for candidate in _candidates(name):
+            if candidate in taken:
+                continue
+            new = NewOutput(output.node_id, candidate, output.kind, content_type, output.size_bytes)
+            try:
+                key = await self.assets.register_output(fence.job_id, fence.epoch, asset_id, new)
+            except NameTakenError:
+                continue
+            if key is None:
+                raise _stale_epoch()
+            return key
+        raise AppError(422, "output_limit", f"Too many outputs are named {name!r}.")
+
+    async def _sign_of_life(self, fence: Fence, batch: EventBatch) -> bool:
+        progress = batch.progress.model_dump(exclude={"type"}) if batch.progress else None
+        kept = await self.transitions.progress(fence, progress)
+        if kept is None:
+            await self._explain(fence)
+            raise StopError
+        preview = batch.preview.model_dump(exclude={"type"}) if batch.preview else None
+        if progress or preview:
+            self.feed.news(fence.job_id, progress=progress, preview=preview)
+        return kept[1]
+
+    async def _transition(self, fence: Fence, client_seq: int, event: Transition) -> None:
+        moved = await self._apply(fence, client_seq, event)
+        if moved is None:
+            await self._explain(fence, client_seq)
+            return
+        self.feed.moved(moved.id, moved.seq, ended=moved.is_terminal)
+        if moved.is_terminal:
+            log.info("job ended", extra={"job_id": str(moved.id), "status": moved.status})
+
+    async def _apply(self, fence: Fence, client_seq: int, event: Transition) -> Moved | None:
+        match event:
+            case Log():
+                data = event.model_dump(exclude={"type"})
+                return await self.transitions.log(fence, client_seq, data)
+            case OutputStored():
+                return await self._output(fence, client_seq, event)
+            case Succeeded():
+                return await self.transitions.succeed(fence, client_seq, event.timings_ms)
+            case Failed():
+                return await self.transitions.fail(
+                    fence,
+                    client_seq,
+                    event.failure.model_dump(mode="json", exclude_none=True),
+                    retryable=RETRY_CLASS[event.failure.code] is RetryClass.INFRA,
+                    backoff_s=self.settings.retry_backoff_s,
+                )
+            case Canceled():
+                return await self.transitions.canceled(fence, client_seq)
+            case Interrupted():
+                return await self.transitions.interrupt(
+                    fence,
+                    client_seq,
+                    INTERRUPTED_TOO_OFTEN.model_dump(mode="json", exclude_none=True),
+                    restarts=event.restarts,
+                )
+            case _:
+                assert_never(event)
+
+    async def _output(self, fence: Fence, client_seq: int, event: OutputStored) -> Moved | None:
+        registered = await self.assets.registered(fence.job_id, fence.epoch, event.asset_id)
+        if registered is None:
+            raise AppError(422, "output_not_registered", "This run registered no such output.")
+        key, size_bytes = registered
+        stored = await self.storage.size(key)
+        if stored != size_bytes:
+            raise AppError(
+                422,
+                "output_not_stored",
+                f"{size_bytes} bytes were registered, {stored or 'none'} are stored.",
+            )
+        return await self.transitions.output(fence, client_seq, event.asset_id, event.blake3)
+
+    async def _explain(self, fence: Fence, client_seq: int | None = None) -> None:
+        """Why a write was refused: done before (returns), StopError, or 409."""
+        standing = await self.queries.standing(fence.job_id)
+        if standing is None or standing.epoch != fence.epoch:
+            raise _stale_epoch()
+        if client_seq is not None and client_seq <= standing.client_seq:
+            return  # said before, its answer was lost
+        if standing.status is not Status.RUNNING:
+            raise StopError
+        if client_seq is not None and client_seq != standing.client_seq + 1:
+            raise AppError(
+                409,
+                "event_gap",
+                f"Event {standing.client_seq + 1} is missing.",
+                details={"expected": standing.client_seq + 1},
+            )
+        raise AppError(
+            422, "event_refused", "This event is not possible now: no cancel was asked for."
+        )
+
+
+def _ends(batch: EventBatch) -> bool:
+    return bool(batch.transitions) and not isinstance(
+        batch.transitions[-1].event, (Log, OutputStored)
+    )
+
+
+def _candidates(name: str) -> list[str]:
+    stem, dot, extension = name.rpartition(".")
+    if not dot:
+        stem, extension = name, ""
+    return [name, *(f"{stem} ({n}){dot}{extension}" for n in range(1, MAX_NAME_SUFFIX))]
+
+
+def _stale_epoch() -> AppError:
+    return AppError(
+        409, "stale_epoch", "This run no longer counts: the job was given to another or ended."
+    )

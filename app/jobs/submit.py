@@ -1,0 +1,219 @@
+"""From a request to a row: check the graph, resolve its files, choose where it runs, record it.
+
+Nothing but one statement is on the submit path once the graph is checked; waking a worker comes
+after the commit, off the path (DESIGN §3).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.assets.media import clean_basename
+from app.assets.models import Asset
+from app.assets.repository import AssetRepository
+from app.config import Settings
+from app.errors import AppError
+from app.events.feed import Feed
+from app.ids import uuid7
+from app.jobs.dispatch.routing import choose_backend
+from app.jobs.models import Job, JobInput, JsonObject, NewJob
+from app.jobs.repository.queries import JobQueries
+from app.jobs.repository.transitions import TransitionRepository
+from app.jobs.schemas import JobRequest
+from app.jobs.secrets import SecretBox
+from app.workflows.environments.service import EnvironmentService
+from app.workflows.files import FileRefs, find_files, place_files
+from app.workflows.graph import Graph, NodeErrors, check_structure, invalid_workflow
+from app.workflows.sanitise import check_paths, sanitised
+from app.workflows.validate import validate
+
+MAX_KEY_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitService:
+    """Records jobs."""
+
+    transitions: TransitionRepository
+    queries: JobQueries
+    assets: AssetRepository
+    environments: EnvironmentService
+    secrets: SecretBox
+    feed: Feed
+    wake: Callable[[str], None]
+    settings: Settings
+
+    async def submit(
+        self, workspace_id: UUID, request: JobRequest, idempotency_key: str | None
+    ) -> tuple[Job, bool]:
+        """Record a job; returns it and whether it is the replay of an earlier one.
+
+        Raises:
+            AppError: 400 `invalid_request`, 422 `invalid_workflow`, `workflow_format_ui`,
+                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`.
+        """
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_LENGTH:
+            raise AppError(400, "invalid_request", "Idempotency-Key: 1 to 255 characters.")
+        request_hash = _hash(request) if idempotency_key else None
+        new = await self._prepare(workspace_id, request, idempotency_key, request_hash)
+        row = await self.transitions.submit(new)
+        if row is None:
+            assert idempotency_key is not None
+            assert request_hash is not None
+            return await self._replay(workspace_id, idempotency_key, request_hash), True
+        self.feed.moved(new.id, row["seq"], ended=False)
+        self.wake(new.backend)
+        return _recorded(new, row), False
+
+    async def _prepare(
+        self,
+        workspace_id: UUID,
+        request: JobRequest,
+        idempotency_key: str | None,
+        request_hash: bytes | None,
+    ) -> NewJob:
+        check_structure(request.workflow, self.settings.max_nodes)
+        environment, object_info = await self.environments.get(request.environment)
+        choice = choose_backend(request.environment, environment, workspace_id)
+        graph, inputs = await self._checked(workspace_id, request.workflow, object_info)
+        job_id = uuid7()
+        extra = request.extra_data.model_dump(exclude_none=True) if request.extra_data else {}
+        return NewJob(
+            id=job_id,
+            workspace_id=workspace_id,
+            backend=choice.backend,
+            backend_reason=choice.reason,
+            environment=request.environment,
+            graph=graph,
+            inputs=inputs,
+            metadata=request.metadata or {},
+            priority=request.priority,
+            max_tries=request.max_tries or self.settings.max_tries,
+            start_within_s=self.settings.start_within_s,
+            deadline_s=request.deadline_s or self.settings.deadline_s,
+            retention_s=self.settings.retention_s,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+            secrets=self.secrets.seal(job_id, extra),
+        )
+
+    async def _checked(
+        self, workspace_id: UUID, workflow: Graph, object_info: Mapping[str, Any] | None
+    ) -> tuple[Graph, list[JobInput]]:
+        refs = find_files(workflow, object_info)
+        found = await self._resolve(workspace_id, refs)
+        graph = place_files(workflow, refs, {use: name for use, (name, _) in found.items()})
+        errors = NodeErrors()
+        check_paths(graph, object_info, errors)
+        validate(graph, object_info, errors)
+        if errors:
+            raise invalid_workflow(_summary(graph, errors), errors)
+        inputs = {name: asset.id for name, asset in found.values()}
+        return sanitised(graph, object_info), [JobInput(i, name) for name, i in inputs.items()]
+
+    async def _resolve(self, workspace_id: UUID, refs: FileRefs) -> dict[str, tuple[str, Asset]]:
+        """For every reference the name its file gets, and the asset; names missing ones at once."""
+        by_id = await self.assets.by_ids(workspace_id, refs.asset_ids) if refs.asset_ids else {}
+        by_path = await self.assets.newest_of_paths(workspace_id, refs.paths) if refs.paths else {}
+        missing_ids = [str(i) for i in refs.asset_ids if i not in by_id]
+        missing_ids += refs.malformed
+        missing_paths = [path for path in refs.paths if path not in by_path]
+        if missing_ids or missing_paths:
+            raise _missing(missing_ids, missing_paths, refs)
+        found = {str(i): (_file_name(asset), asset) for i, asset in by_id.items()}
+        found |= {path: (_file_name(asset), asset) for path, asset in by_path.items()}
+        return found
+
+    async def _replay(self, workspace_id: UUID, key: str, request_hash: bytes) -> Job:
+        earlier = await self.queries.by_idempotency_key(workspace_id, key)
+        if earlier is None:
+            raise AppError(
+                503, "upstream_error", "Try again shortly.", headers={"Retry-After": "1"}
+            )
+        job, earlier_hash = earlier
+        if self.settings.idempotency == "reject" or earlier_hash != request_hash:
+            raise AppError(
+                422,
+                "idempotency_key_reuse",
+                "This Idempotency-Key has been used; its job is named in the details.",
+                details={"job_id": str(job.id)},
+            )
+        return job
+
+
+def _hash(request: JobRequest) -> bytes:
+    # Secrets take no part: a hash of a key would be a trace of it.
+    content = request.model_dump(mode="json", exclude={"extra_data"})
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _file_name(asset: Asset) -> str:
+    # Unique by content, so that equal names never meet in ComfyUI's input folder and its cache,
+    # which hashes content, is right.
+    digest = asset.blake3.hex()[:16] if asset.blake3 else asset.id.hex
+    return f"{digest}-{clean_basename(asset.file_path)}"
+
+
+def _missing(ids: list[str], paths: list[str], refs: FileRefs) -> AppError:
+    errors = NodeErrors()
+    for name in [*ids, *paths]:
+        for node_id, field in refs.uses.get(name, []):
+            errors.add(node_id, field, "missing_asset", f"There is no file {name[:200]!r}.")
+    named = ", ".join([*ids, *paths][:10])
+    return AppError(
+        422,
+        "missing_asset",
+        f"The workflow names files that this workspace does not have: {named}. Upload them first.",
+        details={"missing_ids": ids, "missing_paths": paths, "node_errors": dict(errors)},
+    )
+
+
+def _summary(graph: Graph, errors: NodeErrors) -> str:
+    unknown = sorted(
+        {
+            str(graph[node_id]["class_type"])
+            for node_id, problems in errors.items()
+            if node_id in graph and any(p["reason"] == "missing_node" for p in problems)
+        }
+    )
+    if unknown:
+        return (
+            f"Nodes that this environment does not have: {', '.join(unknown)}. Install their "
+            "packs, or point COMFYUI_URL or COMFYUI_DIR at a ComfyUI that has them."
+        )
+    node_id, problems = next(iter(errors.items()))
+    class_type = graph[node_id]["class_type"] if node_id in graph else "node"
+    more = sum(map(len, errors.values())) - 1
+    rest = f" And {more} more, see details." if more else ""
+    return f"Node {node_id} ({class_type}): {problems[0]['message']}{rest}"
+
+
+def _recorded(new: NewJob, row: JsonObject) -> Job:
+    return Job(
+        id=new.id,
+        workspace_id=new.workspace_id,
+        status=row["status"],
+        backend=new.backend,
+        backend_reason=new.backend_reason,
+        environment=new.environment,
+        outputs=[],
+        progress=None,
+        metadata=new.metadata,
+        epoch=row["epoch"],
+        tries=0,
+        max_tries=new.max_tries,
+        seq=row["seq"],
+        priority=new.priority,
+        run_after=row["run_after"],
+        cancel_requested_at=None,
+        error=None,
+        created_at=row["created_at"],
+        started_at=None,
+        ended_at=None,
+        expires_at=row["expires_at"],
+        queue_position=None,
+    )

@@ -1,0 +1,124 @@
+"""The three tokens of executors, each signed with a key of its own kind; none opens another door.
+
+claim   {job, dispatch_id}            one GPU call, until the job's start or deadline
+events  {job, epoch}                  one run, until the job's deadline + 10 min; the epoch in the
+                                      WHERE of every write is what really ends it
+worker  {workspaces, environments, slots}   local workers, handed over a pipe
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+
+from app.errors import AppError
+from app.jobs.repository.transitions import Fence
+from app.secret import Keyring, Purpose
+
+EVENT_TOKEN_GRACE_S: Final = 600
+WORKER_TOKEN_LIFE_S: Final = 30 * 86_400
+MAX_TOKEN_LENGTH: Final = 4_096
+_ALGORITHM: Final = "HS256"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGrant:
+    """What a local worker may ask for."""
+
+    workspaces: list[UUID] | None
+    environments: list[str]
+    slots: int
+
+    def serves_environment(self, name: str) -> bool:
+        """Whether it may register and claim for that environment."""
+        return name in self.environments
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimGrant:
+    """What one GPU call may start."""
+
+    job_id: UUID
+    dispatch_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Mints and reads them. A token of another kind, altered or expired is 401 `invalid_token`."""
+
+    keyring: Keyring
+
+    def worker(self, grant: WorkerGrant) -> str:
+        """For a worker that the operator starts."""
+        workspaces = [str(w) for w in grant.workspaces] if grant.workspaces is not None else None
+        return self._sign(
+            "worker token",
+            {"workspaces": workspaces, "environments": grant.environments, "slots": grant.slots},
+            WORKER_TOKEN_LIFE_S,
+        )
+
+    def read_worker(self, token: str) -> WorkerGrant:
+        """The grant of a worker token."""
+        claims = self._read("worker token", token)
+        workspaces = claims["workspaces"]
+        return WorkerGrant(
+            workspaces=None if workspaces is None else [UUID(w) for w in workspaces],
+            environments=claims["environments"],
+            slots=claims["slots"],
+        )
+
+    def claim(self, grant: ClaimGrant, life_s: float) -> str:
+        """For one call of a GPU function."""
+        return self._sign(
+            "claim token", {"job": str(grant.job_id), "dispatch": str(grant.dispatch_id)}, life_s
+        )
+
+    def read_claim(self, token: str) -> ClaimGrant:
+        """The grant of a claim token."""
+        claims = self._read("claim token", token)
+        return ClaimGrant(UUID(claims["job"]), UUID(claims["dispatch"]))
+
+    def events(self, fence: Fence, deadline_in_s: float) -> str:
+        """For one run of one job."""
+        return self._sign(
+            "event token",
+            {"job": str(fence.job_id), "epoch": fence.epoch},
+            deadline_in_s + EVENT_TOKEN_GRACE_S,
+        )
+
+    def read_events(self, token: str) -> Fence:
+        """The fence of an event token."""
+        claims = self._read("event token", token)
+        return Fence(UUID(claims["job"]), claims["epoch"])
+
+    def _sign(self, purpose: Purpose, claims: dict[str, Any], life_s: float) -> str:
+        return jwt.encode(
+            {**claims, "aud": purpose, "exp": int(time.time() + life_s)},
+            self.keyring.key(purpose),
+            algorithm=_ALGORITHM,
+        )
+
+    def _read(self, purpose: Purpose, token: str) -> dict[str, Any]:
+        try:
+            if len(token) > MAX_TOKEN_LENGTH:
+                raise _invalid_token()
+            return jwt.decode(
+                token,
+                self.keyring.key(purpose),
+                algorithms=[_ALGORITHM],
+                audience=purpose,
+                options={"require": ["exp", "aud"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise _invalid_token() from error
+
+
+def _invalid_token() -> AppError:
+    return AppError(
+        401,
+        "invalid_token",
+        "This token is not valid here.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )

@@ -1,0 +1,52 @@
+"""Holding a request until a job ends, without a database connection in the meantime."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from app.events.feed import Feed
+from app.events.hub import EventHub
+from app.jobs.models import Job
+from app.jobs.repository.queries import JobQueries
+
+QUIET_S: Final = 15.0
+"""A waiter looks for itself this often even while hints arrive."""
+DISCONNECT_CHECK_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobWaiter:
+    """Waits on hints; the row decides."""
+
+    queries: JobQueries
+    hub: EventHub
+    feed: Feed
+
+    async def until_ended(
+        self,
+        workspace_id: UUID,
+        job_id: UUID,
+        hold_s: float,
+        gone: Callable[[], Awaitable[bool]],
+    ) -> Job | None:
+        """The job, as soon as it has ended or the hold has passed; None if there is none.
+
+        Returning early on progress would cost the SDK a sleep of up to 5 s, so only the end counts.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + hold_s
+        with self.hub.waiting(job_id) as waiter:
+            job = await self.queries.get(workspace_id, job_id)
+            looked_at = loop.time()
+            while job is not None and not job.is_terminal and loop.time() < until:
+                left = min(until - loop.time(), self.feed.poll_every_s(QUIET_S))
+                await waiter.wait(min(left, DISCONNECT_CHECK_S))
+                if await gone():
+                    break
+                overdue = loop.time() - looked_at >= self.feed.poll_every_s(QUIET_S)
+                if waiter.ended or overdue or loop.time() >= until:
+                    job = await self.queries.get(workspace_id, job_id)
+                    looked_at = loop.time()
+            return job
