@@ -170,3 +170,13 @@ class Feed:
             progress=orjson.loads(kept[b"progress"]) if b"progress" in kept else None,
             preview=orjson.loads(kept[b"preview"]) if b"preview" in kept else None,
         )
+
+
+async def announce_keys_changed(redis: Redis | None) -> None:
+    """From a process without a feed: tell all front doors to drop their cached keys."""
+    if redis is None:
+        return
+    try:
+        await redis.publish(HINTS_CHANNEL, orjson.dumps({"m": "", "k": True}))
+    except _REDIS_ERRORS as error:
+        log.warning("redis is away; cached keys live 30 s at most: %s", error)

@@ -1,0 +1,200 @@
+"""The map of the service: what is made at start, who gets what, which routes there are."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from app import health
+from app.assets.repository import AssetRepository
+from app.assets.routes import files_router
+from app.assets.routes import router as assets_router
+from app.assets.service import AssetService
+from app.config import Settings
+from app.db.postgres import Database, open_database
+from app.db.redis import open_redis
+from app.errors import install_error_handlers
+from app.events.feed import Feed
+from app.events.hub import EventHub
+from app.events.repository import EventRepository
+from app.identity.repository import IdentityRepository
+from app.identity.service import IdentityService
+from app.jobs.claiming import ClaimService
+from app.jobs.dispatch.celery import CeleryBell
+from app.jobs.executor_routes import router as executor_router
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.reaper import Reaper
+from app.jobs.redispatch import Redispatch
+from app.jobs.repository.claims import ClaimRepository
+from app.jobs.repository.queries import JobQueries
+from app.jobs.repository.ready import ReadyRepository
+from app.jobs.repository.reaping import ReapingRepository
+from app.jobs.repository.transitions import TransitionRepository
+from app.jobs.routes import router as jobs_router
+from app.jobs.secrets import SecretBox
+from app.jobs.service import JobService
+from app.jobs.stream import JobStream
+from app.jobs.submit import SubmitService
+from app.jobs.tokens import Tokens
+from app.jobs.waiting import JobWaiter
+from app.maintenance.repository import MaintenanceRepository
+from app.maintenance.service import Maintenance
+from app.middleware import Gate, allowed_hosts
+from app.origin import Origins
+from app.provided import provide
+from app.secret import Keyring
+from app.workflows.environments.repository import EnvironmentRepository
+from app.workflows.environments.service import EnvironmentService
+from storage.local import LocalStorage
+
+START_TIMEOUT_S = 600.0
+"""Lease of a dispatched GPU call until it claims: image pull and boot included."""
+
+_DESCRIPTION = """
+Any ComfyUI workflow as a durable service. The jobs and assets here are **Comfy API v2**: the
+official SDKs work unmodified with `COMFY_BASE_URL` set to this server.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; everything it needs is made when it starts and closed when it ends."""
+    app = FastAPI(
+        title="Comfyburst",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        lifespan=lambda app: _lifespan(app, settings),
+        redirect_slashes=False,  # the official client cannot follow a redirect of its upload
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(
+        Gate,
+        hosts=allowed_hosts(settings.public_url, settings.allowed_hosts),
+        origins=frozenset({settings.public_url} if settings.public_url else ()),
+    )
+    install_error_handlers(app)
+    for router in (health.router, jobs_router, assets_router, files_router, executor_router):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_database(
+                settings.database_url,
+                size=settings.database_pool_size,
+                timeout_s=settings.database_timeout_s,
+                pooler=settings.database_pooler,
+            )
+        )
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        bell = CeleryBell(settings.redis_url)
+        if settings.redis_url:
+            bell.start()
+            stack.callback(bell.stop)
+        hub = EventHub()
+        identity_repository = IdentityRepository(database)
+        feed = Feed(hub, redis, on_keys_changed=lambda: identity.forget())
+        identity = IdentityService(identity_repository, feed.reliable)
+        parts = _Parts(settings, database, hub, feed, bell)
+        parts.provide(app, identity)
+        readiness = health.Readiness(database)
+        provide(app, readiness)
+        for work in (feed.run(), parts.maintenance(readiness).run()):
+            await stack.enter_async_context(_background(asyncio.ensure_future(work)))
+        yield
+
+
+@asynccontextmanager
+async def _background(task: "asyncio.Future[None]") -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Puts the slices together, from the lowest to the highest."""
+
+    settings: Settings
+    database: Database
+    hub: EventHub
+    feed: Feed
+    bell: CeleryBell
+
+    def provide(self, app: FastAPI, identity: IdentityService) -> None:
+        settings, database, feed = self.settings, self.database, self.feed
+        keyring = Keyring.load(settings)
+        storage = LocalStorage(settings.state / "storage", keyring.key("signed url"))
+        internal_url = settings.internal_url or f"http://127.0.0.1:{settings.port}"
+        assets = AssetRepository(database)
+        environments = EnvironmentService(EnvironmentRepository(database))
+        transitions = TransitionRepository(database, settings.lease_s)
+        queries = JobQueries(database)
+        secrets, tokens = SecretBox(keyring), Tokens(keyring)
+        provide(
+            app,
+            settings,
+            identity,
+            tokens,
+            environments,
+            Origins(settings.public_url, internal_url),
+            AssetService(assets, storage, settings.max_upload_bytes),
+            JobService(queries, transitions, feed),
+            JobWaiter(queries, self.hub, feed),
+            JobStream(queries, EventRepository(database), self.hub, feed),
+            SubmitService(
+                transitions=transitions,
+                queries=queries,
+                assets=assets,
+                environments=environments,
+                secrets=secrets,
+                feed=feed,
+                wake=self.bell.wake,
+                settings=settings,
+            ),
+            ClaimService(
+                claims=ClaimRepository(database, settings.lease_s),
+                assets=assets,
+                storage=storage,
+                secrets=secrets,
+                tokens=tokens,
+                feed=feed,
+                settings=settings,
+                files_origin=internal_url,
+            ),
+            Lifecycle(
+                transitions=transitions,
+                queries=queries,
+                assets=assets,
+                storage=storage,
+                feed=feed,
+                settings=settings,
+                files_origin=internal_url,
+            ),
+            storage=storage,
+        )
+
+    def maintenance(self, readiness: health.Readiness) -> Maintenance:
+        settings = self.settings
+        reaping = ReapingRepository(
+            self.database,
+            lease_s=settings.lease_s,
+            start_timeout_s=START_TIMEOUT_S,
+            cancel_grace_s=settings.cancel_grace_s,
+        )
+        return Maintenance(
+            MaintenanceRepository(self.database),
+            duties=(
+                Reaper(reaping, self.feed, readiness.confirmed, settings.reap_every_s),
+                Redispatch(ReadyRepository(self.database), self.bell.wake),
+            ),
+        )

@@ -1,0 +1,111 @@
+"""What every request passes: its id, the Host and Origin rules, and one log line.
+
+Plain ASGI: Starlette's BaseHTTPMiddleware would buffer streams and copy contexts.
+"""
+
+import logging
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import AppError, envelope
+from app.logs import request_id
+
+log = logging.getLogger("app.access")
+
+REQUEST_ID_HEADER: Final = "X-Comfy-Request-Id"
+_GIVEN_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_QUIET: Final = re.compile(r"/(healthz|readyz|internal/(claims|jobs/[^/]+/events))")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Checks Host (DNS rebinding) and Origin (a page that posts to us), then logs the request."""
+
+    app: ASGIApp
+    hosts: frozenset[str]
+    origins: frozenset[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        token = request_id.set(given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8))
+        started, status = time.perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id.get()
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope, headers)
+            if refusal is not None:
+                await envelope(refusal)(scope, receive, send_with_id)
+            else:
+                await self.app(scope, receive, send_with_id)
+        finally:
+            self._log(scope, status, time.perf_counter() - started)
+            request_id.reset(token)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> AppError | None:
+        if _host_name(headers.get("host", "")) not in self.hosts:
+            return AppError(
+                400,
+                "bad_host",
+                "This host name is not ours. Add it to COMFYBURST_ALLOWED_HOSTS or set PUBLIC_URL.",
+            )
+        if scope["method"] not in _SAFE_METHODS and self._is_foreign(headers):
+            return AppError(403, "foreign_origin", "Another website may not write here.")
+        return None
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is not None:
+            same = urlsplit(origin).netloc == headers.get("host", "")
+            return not same and origin not in self.origins
+        return headers.get("sec-fetch-site") == "cross-site"
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        level = logging.DEBUG if _QUIET.fullmatch(scope["path"]) else logging.INFO
+        state: dict[str, Any] = scope.get("state", {})
+        workspace = state.get("workspace_id")
+        log.log(
+            level,
+            "%s %s %d",
+            scope["method"],
+            scope["path"],
+            status,
+            extra={
+                "status": status,
+                "duration_ms": round(seconds * 1_000, 1),
+                **({"workspace_id": str(workspace)} if workspace else {}),
+            },
+        )
+
+
+def _host_name(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].lower()
+
+
+def allowed_hosts(public_url: str | None, more: str) -> frozenset[str]:
+    """Loopback names, PUBLIC_URL's, and the operator's."""
+    names = {name.strip().lower() for name in more.split(",") if name.strip()}
+    if public_url:
+        names.add((urlsplit(public_url).hostname or "").lower())
+    return _LOOPBACK | names

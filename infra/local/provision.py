@@ -1,0 +1,69 @@
+"""What an installation needs before its first request: migrations, the local workspace, a key, a token."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from app.config import Settings
+from app.db.migrate import migrate
+from app.db.postgres import open_database
+from app.identity.keys import hash_key, is_well_formed
+from app.identity.repository import IdentityRepository
+from app.identity.service import IdentityService
+from app.jobs.tokens import Tokens, WorkerGrant
+from app.secret import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What the supervisor hands on."""
+
+    api_key: str
+    workspace_id: UUID
+    worker_token: str
+    migrated: list[str]
+
+
+async def provision(settings: Settings, *, any_workspace: bool = False) -> Provisioned:
+    """Migrate, and make the local workspace and its key where they are missing.
+
+    Args:
+        settings: with `database_url`
+        any_workspace: the worker's nodes are vouched for (the engine's own, or
+            COMFYUI_SHARED): it may then serve every workspace
+
+    Raises:
+        psycopg.Error: the database cannot be reached or migrated.
+    """
+    migrated = await migrate(settings.database_url)
+    async with open_database(settings.database_url, size=2) as database:
+        identity = IdentityService(IdentityRepository(database), lambda: False)
+        workspace_id, _ = await identity.repository.ensure_workspace(settings.local_workspace)
+        key = await _kept_key(identity, settings)
+    grant = WorkerGrant(
+        workspaces=None if any_workspace else [workspace_id], environments=["local"], slots=1
+    )
+    token = Tokens(Keyring.load(settings)).worker(grant)
+    return Provisioned(key, workspace_id, token, migrated)
+
+
+async def _kept_key(identity: IdentityService, settings: Settings) -> str:
+    """The key in the state folder while the database knows it, else a fresh one."""
+    path = settings.state / "api_key"
+    if path.exists():
+        key = path.read_text().strip()
+        if is_well_formed(key) and await identity.repository.principal(hash_key(key)):
+            return key
+    key, _ = await identity.create_key(settings.local_workspace, "made by ./dev")
+    _write_private(path, key)
+    return key
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)

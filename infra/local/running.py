@@ -1,0 +1,36 @@
+"""Settings of the installation that `./dev` runs here: what the commands beside it connect to."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from app.config import Settings
+
+SERVICES_FILE = "services.json"
+
+
+def settings_of_running() -> Settings:
+    """The environment's settings, filled in from `services.json` of the state folder.
+
+    The supervisor writes there, for its owner alone, how its embedded parts are reached.
+    """
+    settings = Settings()
+    path = settings.state / SERVICES_FILE
+    if not path.exists():
+        return settings
+    known: dict[str, Any] = json.loads(path.read_text())
+    return settings.model_copy(
+        update={
+            "database_url": settings.database_url or known.get("database_url", ""),
+            "redis_url": settings.redis_url or known.get("redis_url", ""),
+        }
+    )
+
+
+def write_services(state: Path, database_url: str, redis_url: str) -> None:
+    """Record how the embedded parts are reached, readable by the owner alone."""
+    path = state / SERVICES_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"database_url": database_url, "redis_url": redis_url}, file)
