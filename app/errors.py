@@ -4,7 +4,6 @@ The envelope is Comfy API v2's `{"error": {"code", "message", "details"}}` for e
 framework's own 404, 405 and 422 included (facts/comfy-api-v2.md §5).
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +11,6 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-
-log = logging.getLogger(__name__)
 
 Details = Mapping[str, Any]
 
@@ -55,6 +52,17 @@ class DatabaseUnavailableError(AppError):
             "upstream_unreachable",
             "The database cannot be reached right now; nothing was recorded. Try again shortly.",
             headers={"Retry-After": "2"},
+        )
+
+
+class UnexpectedError(AppError):
+    """A bug of ours, without its details."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            500,
+            "upstream_error",
+            "Something failed on our side; the request id leads to its log line.",
         )
 
 
@@ -108,17 +116,6 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> Response:
         return envelope(invalid_request(error.errors()))
-
-    @app.exception_handler(Exception)
-    async def unexpected(_request: Request, error: Exception) -> Response:
-        log.error("unexpected error", exc_info=error)
-        return envelope(
-            AppError(
-                500,
-                "upstream_error",
-                "Something failed on our side; the request id leads to its log line.",
-            )
-        )
 
 
 def invalid_request(problems: Sequence[Any]) -> AppError:

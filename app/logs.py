@@ -10,7 +10,12 @@ import orjson
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",  # uvicorn's own, with terminal escapes
+}
 
 
 class JsonFormatter(logging.Formatter):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, envelope
+from app.errors import AppError, UnexpectedError, envelope
 from app.logs import request_id
 
 log = logging.getLogger("app.access")
@@ -42,7 +42,7 @@ class Gate:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         token = request_id.set(given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8))
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -57,6 +57,11 @@ class Gate:
                 await envelope(refusal)(scope, receive, send_with_id)
             else:
                 await self.app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+            if status:  # too late for an envelope: the connection is cut instead
+                raise
+            await envelope(UnexpectedError())(scope, receive, send_with_id)
         finally:
             self._log(scope, status, time.perf_counter() - started)
             request_id.reset(token)

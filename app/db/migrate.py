@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, LiteralString, cast
 
 from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -61,16 +62,16 @@ async def migrate(database_url: str) -> list[str]:
 
 async def pending(connection: AsyncConnection[Any]) -> list[str]:
     """Versions that this code has and the database has not."""
-    cursor = await connection.execute(
-        "select to_regclass('supabase_migrations.schema_migrations') is not null"
-    )
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute("select to_regclass('supabase_migrations.schema_migrations') is not null")
     row = await cursor.fetchone()
     applied = await _versions(connection) if row and row[0] else set[str]()
     return [m.version for m in known_migrations() if m.version not in applied]
 
 
 async def _versions(connection: AsyncConnection[Any]) -> set[str]:
-    cursor = await connection.execute(_APPLIED)
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(_APPLIED)
     return {row[0] for row in await cursor.fetchall()}
 
 
