@@ -1,0 +1,125 @@
+"""`python -m gpu_functions.celery_app`: the local worker as a process.
+
+Celery carries wake-ups and nothing else (DESIGN §9): its one task rings the bell of the worker in
+the background thread, which claims from the front door. Without REDIS_URL there is no Celery at all.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from typing import Any, Final, cast
+
+from celery import Celery, signals
+
+from gpu_functions import log as logs
+from gpu_functions.settings import WorkerSettings, read_token
+from gpu_functions.worker_thread import WorkerThread
+
+log = logging.getLogger(__name__)
+
+TASK: Final = "cb.run_next"
+QUEUE: Final = "cb.local"
+_HAND_BACK_WITHIN_S = 10.0
+
+
+def make_celery(redis_url: str, worker: WorkerThread) -> Celery:
+    """A Celery app that can do one thing: ring the bell of `worker`."""
+    if redis_url.startswith("unix://"):
+        redis_url = "redis+socket://" + redis_url.removeprefix("unix://")
+    celery = Celery("comfyburst", broker=redis_url, set_as_current=False)
+    celery.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_default_queue=QUEUE,
+        task_create_missing_queues=False,
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 10,
+            "global_keyprefix": "cb:",
+        },
+    )
+
+    def run_next(backend: str) -> None:
+        log.debug("the bell of %s", backend)
+        worker.ring()
+
+    celery.task(run_next, name=TASK)
+    return celery
+
+
+def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> int:
+    """Serve the bell until SIGTERM. Redis may be away, at the start too: the worker asks by itself."""
+    celery = make_celery(settings.redis_url, worker)
+    # Celery discourages uid 0; containers and rented machines have no other.
+    warnings.filterwarnings("ignore", module=r"celery\.platforms")
+
+    def start(**_: object) -> None:
+        worker.start()
+
+    def hand_back(**_: object) -> None:
+        worker.stop()
+
+    # Celery holds receivers weakly unless told otherwise, and these are local.
+    signals.worker_init.connect(start, weak=False)
+    signals.worker_shutting_down.connect(hand_back, weak=False)
+    consumer = cast("Any", celery).Worker(
+        pool="solo",
+        concurrency=1,
+        queues=[QUEUE],
+        quiet=True,
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    consumer.start()
+    return cast("int", consumer.exitcode or 0)
+
+
+def run_alone(worker: WorkerThread) -> int:
+    """Work without a bell until SIGTERM or SIGINT."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker.start()
+    while not stopping.wait(1.0):
+        if worker.join(0):
+            log.error("the worker ended by itself")
+            return 1
+    return 0
+
+
+def main() -> int:
+    """Read the environment, work, hand back."""
+    logs.configure()
+    settings = WorkerSettings.from_environment(os.environ)
+    worker = WorkerThread(settings, read_token(settings.token_fd), os.environ)
+    try:
+        code = run_with_celery(settings, worker) if settings.redis_url else run_alone(worker)
+    finally:
+        worker.stop()
+        if not worker.join(_HAND_BACK_WITHIN_S):
+            log.error("the job could not be handed back in time")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

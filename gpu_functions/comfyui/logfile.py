@@ -1,0 +1,38 @@
+"""ComfyUI's own output: copied into a bounded file, its last lines kept for error reports."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_MAX_FILE_BYTES = 10_000_000
+"""A node that prints for ever fills two files of this size, not the disk."""
+
+
+@dataclass(slots=True)
+class LogFile:
+    """One file and its predecessor (`.1`)."""
+
+    path: Path
+    _tail: deque[bytes] = field(default_factory=lambda: deque(maxlen=20))
+    _size: int = 0
+
+    @property
+    def tail(self) -> str:
+        """The last chunks that were written."""
+        return b"".join(self._tail)[-4_000:].decode(errors="replace")
+
+    async def copy(self, stream: asyncio.StreamReader) -> None:
+        """Copy until the stream ends. The child never waits for us longer than a write."""
+        self._rotate()
+        while chunk := await stream.read(65_536):
+            self._tail.append(chunk[-4_000:])
+            if self._size > _MAX_FILE_BYTES:
+                self._rotate()
+            with self.path.open("ab") as file:
+                self._size += file.write(chunk)
+
+    def _rotate(self) -> None:
+        if self.path.exists():
+            self.path.replace(self.path.with_suffix(".log.1"))
+        self._size = 0

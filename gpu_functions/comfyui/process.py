@@ -1,0 +1,247 @@
+"""The ComfyUI a worker runs jobs on: its own child, or one it was attached to.
+
+A child is started, judged and restarted here. One process belongs to one workspace for life
+(facts/security.md §4): another workspace gets a new process and fresh folders.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import httpx
+
+from gpu_functions.comfyui.client import ComfyClient, ComfyUnreachableError, connect
+from gpu_functions.comfyui.launch import Launch
+from gpu_functions.comfyui.logfile import LogFile
+from gpu_functions.contract import FailureCode, Json
+
+log = logging.getLogger(__name__)
+
+_STOP_GRACE_S = 3.0
+_PORT_ATTEMPTS = 3
+
+
+class ComfyUnavailableError(Exception):
+    """There is no ComfyUI to run a job on; `code` says what to report."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A ComfyUI that answered. `folders` is None where its files are not ours to open."""
+
+    url: str
+    client: ComfyClient
+    system_stats: Json
+    folders: Path | None
+    exited: asyncio.Event
+    """Set when the process has ended; never for one we are attached to."""
+    identity: str
+    """Changes with every start: another process may know other nodes."""
+
+
+class ComfyHost(Protocol):
+    """Where a ComfyUI comes from."""
+
+    async def ensure(self, workspace_id: UUID | None) -> Running:
+        """A ComfyUI fit for this workspace. Raises ComfyUnavailableError."""
+        ...
+
+    async def discard(self) -> bool:
+        """End the process, whatever it does; False where it is not ours."""
+        ...
+
+    async def stop(self) -> None:
+        """Leave nothing running that we started."""
+        ...
+
+
+@dataclass(slots=True)
+class OwnedComfyUI:
+    """A child process in its own group, with a scrubbed environment and a random port."""
+
+    launch: Launch
+    environ: Mapping[str, str]
+    start_timeout_s: float
+    shared: bool
+    _child: asyncio.subprocess.Process | None = None
+    _running: Running | None = None
+    _http: httpx.AsyncClient | None = None
+    _workspace_id: UUID | None = None
+    _background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    async def ensure(self, workspace_id: UUID | None) -> Running:
+        """The running child, or a new one: after a death, or for another workspace."""
+        if not self.shared and _differ(self._workspace_id, workspace_id):
+            log.info("restarting ComfyUI with fresh folders for another workspace")
+            await self.discard()
+            self.launch.renew_folders()
+            self._workspace_id = None
+        if self._running is None or self._running.exited.is_set():
+            await self.discard()
+            self._running = await self._start()
+        self._workspace_id = self._workspace_id or workspace_id
+        return self._running
+
+    async def discard(self) -> bool:
+        """Kill the whole process group."""
+        child, self._child, self._running = self._child, None, None
+        if child is not None and child.returncode is None:
+            _kill_group(child, signal.SIGKILL)
+            await child.wait()
+        await self._disconnect()
+        return True
+
+    async def stop(self) -> None:
+        """Ask the child to end (it removes its temp folder), then kill what is left."""
+        if self._child is not None and self._child.returncode is None:
+            _kill_group(self._child, signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_GRACE_S):
+                    await self._child.wait()
+        await self.discard()
+
+    async def _disconnect(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def _start(self) -> Running:
+        await asyncio.to_thread(self.launch.make_folders)
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            port = free_port()
+            logfile = LogFile(self.launch.state / "comfyui.log")
+            self._child, exited = await self._spawn(port, logfile)
+            try:
+                return await self._until_ready(f"http://127.0.0.1:{port}", exited)
+            except TimeoutError:
+                await self.discard()
+                raise ComfyUnavailableError(
+                    FailureCode.ENVIRONMENT_BOOT,
+                    f"ComfyUI did not answer within {self.start_timeout_s:g} s.\n{logfile.tail}",
+                ) from None
+            except ComfyUnreachableError:
+                code = self._child.returncode
+                await self.discard()
+                # Somebody may have taken the port between our look and ComfyUI's bind.
+                if attempt == _PORT_ATTEMPTS or "address already in use" not in logfile.tail:
+                    raise ComfyUnavailableError(
+                        FailureCode.ENVIRONMENT_BOOT,
+                        f"ComfyUI ended while starting (exit code {code}).\n{logfile.tail}",
+                    ) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _spawn(
+        self, port: int, logfile: LogFile
+    ) -> tuple[asyncio.subprocess.Process, asyncio.Event]:
+        child = await asyncio.create_subprocess_exec(
+            *self.launch.command(port),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self.launch.environment(self.environ),
+            cwd=self.launch.state,
+            start_new_session=True,
+        )
+        exited = asyncio.Event()
+        task = asyncio.create_task(_follow(child, logfile, exited))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return child, exited
+
+    async def _until_ready(self, url: str, exited: asyncio.Event) -> Running:
+        self._http = connect(url)
+        client = ComfyClient(self._http)
+        async with asyncio.timeout(self.start_timeout_s):
+            while True:
+                if exited.is_set():
+                    raise ComfyUnreachableError("the process ended")
+                with suppress(ComfyUnreachableError):
+                    stats = await client.system_stats()
+                    return Running(url, client, stats, self.launch.state, exited, url)
+                await asyncio.sleep(0.05)
+
+
+async def _follow(
+    child: asyncio.subprocess.Process, logfile: LogFile, exited: asyncio.Event
+) -> None:
+    assert child.stdout is not None
+    copying = asyncio.create_task(logfile.copy(child.stdout))
+    code = await child.wait()
+    # What it started lives in its group, which keeps the number from being used again.
+    _kill_group(child, signal.SIGKILL)
+    exited.set()
+    log.info("ComfyUI ended with exit code %s", code)
+    # A grandchild may hold the pipe open; it has had its chance to be read.
+    await asyncio.wait({copying}, timeout=1)
+    copying.cancel()
+
+
+def _differ(owner: UUID | None, workspace_id: UUID | None) -> bool:
+    return owner is not None and workspace_id is not None and owner != workspace_id
+
+
+def _kill_group(child: asyncio.subprocess.Process, sent: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, sent)
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on; random, so that a web page cannot know it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class AttachedComfyUI:
+    """Somebody else's ComfyUI: it is asked, never started, killed or cleaned."""
+
+    url: str
+    shared: bool
+    _absences: int = 0
+    _http: httpx.AsyncClient | None = None
+    _workspace_id: UUID | None = None
+
+    async def ensure(self, workspace_id: UUID | None) -> Running:
+        """Ask whether it answers; it is not ours to give to a second workspace."""
+        if not self.shared and _differ(self._workspace_id, workspace_id):
+            raise ComfyUnavailableError(
+                FailureCode.COMFYUI_UNREACHABLE,
+                "The ComfyUI at COMFYUI_URL serves another workspace and cannot be restarted "
+                "between workspaces. COMFYUI_SHARED=1 says that it may serve all.",
+            )
+        self._http = self._http or connect(self.url)
+        client = ComfyClient(self._http)
+        try:
+            stats = await client.system_stats()
+        except ComfyUnreachableError as error:
+            self._absences += 1
+            raise ComfyUnavailableError(
+                FailureCode.COMFYUI_UNREACHABLE, f"The ComfyUI at COMFYUI_URL: {error}"
+            ) from error
+        self._workspace_id = self._workspace_id or workspace_id
+        return Running(
+            self.url, client, stats, None, asyncio.Event(), f"{self.url}#{self._absences}"
+        )
+
+    async def discard(self) -> bool:
+        """Nothing: the process is not ours."""
+        return False
+
+    async def stop(self) -> None:
+        """Close our connections."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None

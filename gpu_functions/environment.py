@@ -1,0 +1,55 @@
+"""What a started ComfyUI can run, as the front door registers it (DESIGN §3, step 0)."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gpu_functions.comfyui.lenient import as_dict, as_list
+from gpu_functions.comfyui.outputs import OUTPUT_KINDS
+from gpu_functions.comfyui.process import Running
+from gpu_functions.contract import EnvironmentRegistration
+
+_ENGINE_MARK = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A registration and its digest: equal digests run equal graphs."""
+
+    digest: str
+    registration: EnvironmentRegistration
+
+
+async def describe(running: Running) -> Environment:
+    """Ask ComfyUI for its nodes. Raises ComfyUnreachableError."""
+    object_info = finite(await running.client.object_info())
+    system = as_dict(running.system_stats.get("system"))
+    registration = EnvironmentRegistration(
+        comfyui_version=str(system.get("comfyui_version") or "unknown"),
+        is_engine=_ENGINE_MARK in str(system.get("comfyui_version") or ""),
+        python_version=str(system.get("python_version") or "unknown"),
+        devices=[
+            as_dict(finite(device)) for device in as_list(running.system_stats.get("devices"))
+        ],
+        object_info=object_info,
+        output_kinds=list(OUTPUT_KINDS),
+    )
+    # Devices change with every byte of free memory, so they are no part of it.
+    canonical = registration.model_dump(mode="json", exclude={"devices"})
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+    return Environment(hashlib.sha256(text.encode()).hexdigest(), registration)
+
+
+def finite(value: Any) -> Any:
+    """The same without NaN and Infinity, which JSON and jsonb refuse; they become null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {str(key): finite(item) for key, item in cast("dict[Any, Any]", value).items()}
+        case list():
+            return [finite(item) for item in cast("list[Any]", value)]
+        case _:
+            return value

@@ -1,0 +1,136 @@
+"""Outputs of one run: uploaded as they appear, reported in the order they appeared."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from gpu_functions.comfyui.client import ComfyUnreachableError
+from gpu_functions.comfyui.outputs import OutputFile, UniqueNames, UnsafePathError, list_outputs
+from gpu_functions.comfyui.process import Running
+from gpu_functions.contract import Log, OutputGrant, OutputRegistration, OutputStored, Ticket
+from gpu_functions.events import EventSender
+from gpu_functions.front_door import (
+    FrontDoor,
+    RefusedError,
+    StaleEpochError,
+    StorageFullError,
+    UnavailableError,
+    patiently,
+)
+from gpu_functions.transfer import Source, Transfer, TransferError, open_output
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 4
+_FULL_STORAGE_PATIENCE_S = 10.0
+_OVER = (401, 403, 404)
+
+
+class PublishError(Exception):
+    """An output could not be stored; the message is for the job's owner."""
+
+
+@dataclass(slots=True)
+class OutputPublisher:
+    """Takes what nodes put out; each file once, however often it is named."""
+
+    ticket: Ticket
+    front_door: FrontDoor
+    transfer: Transfer
+    sender: EventSender
+    running: Running
+    patience_s: Callable[[], float]
+    """Seconds an outage of the front door may still last."""
+    _seen: set[OutputFile] = field(default_factory=set[OutputFile])
+    _names: UniqueNames = field(default_factory=UniqueNames)
+    _uploads: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    def offer(self, node_id: str, ui: object) -> None:
+        """Start uploading what is new in a node's ui output."""
+        for output in list_outputs(node_id, ui):
+            if output in self._seen:
+                continue
+            self._seen.add(output)
+            before = self._uploads[-1] if self._uploads else None
+            self._uploads.append(asyncio.create_task(self._publish(output, before)))
+
+    async def finish(self) -> None:
+        """Wait until everything offered is stored and reported. Raises PublishError."""
+        await asyncio.gather(*self._uploads)
+
+    async def close(self) -> None:
+        """Drop what is not finished."""
+        for upload in self._uploads:
+            upload.cancel()
+        await asyncio.gather(*self._uploads, return_exceptions=True)
+
+    @property
+    def files(self) -> list[OutputFile]:
+        """Every file that was offered."""
+        return [output for output in self._seen if output.text is None]
+
+    async def _publish(self, output: OutputFile, before: asyncio.Task[None] | None) -> None:
+        async with self._slots:
+            stored = await self._store(output)
+        if before is not None:
+            await asyncio.wait({before})
+        if stored is not None:
+            self.sender.add(stored)
+
+    async def _store(self, output: OutputFile) -> OutputStored | None:
+        try:
+            async with open_output(self.running, output) as source:
+                return await self._upload(output, source)
+        except FileNotFoundError as error:
+            if output.optional:
+                return None
+            raise PublishError(f"{output.filename!r} is not there any more.") from error
+        except (UnsafePathError, TransferError, ComfyUnreachableError) as error:
+            raise PublishError(f"{output.filename!r} was not stored: {error}") from error
+        except UnavailableError as error:
+            raise PublishError(f"{output.filename!r} was not stored: {error}") from error
+
+    async def _upload(self, output: OutputFile, source: Source) -> OutputStored | None:
+        registration = OutputRegistration(
+            node_id=output.node_id[:200],
+            name=self._names.take(output.filename),
+            kind=output.kind,
+            content_type=output.content_type,
+            size_bytes=source.size_bytes,
+        )
+        try:
+            grant, digest = await self.transfer.put_output(
+                source, partial(self._register, registration)
+            )
+        except RefusedError as refusal:
+            self._refused(output, refusal)
+            return None
+        except StaleEpochError:
+            self.sender.abandon()
+            return None
+        return OutputStored(asset_id=grant.asset_id, blake3=digest)
+
+    async def _register(self, registration: OutputRegistration) -> OutputGrant:
+        call = partial(
+            self.front_door.register_output,
+            self.ticket.job_id,
+            self.ticket.event_token,
+            registration,
+        )
+        try:
+            return await call()
+        except StorageFullError:
+            return await patiently(call, give_up_after_s=_FULL_STORAGE_PATIENCE_S)
+        except UnavailableError:
+            return await patiently(call, give_up_after_s=self.patience_s())
+
+    def _refused(self, output: OutputFile, refusal: RefusedError) -> None:
+        if refusal.status in _OVER:
+            self.sender.abandon()
+            return
+        # A limit was reached: the job can still finish with what it has (security.md §6, 18).
+        message = f"Output {output.filename!r} was not kept: {refusal.message}"
+        self.sender.add(Log(level="warning", message=message[:1_000]))

@@ -1,0 +1,231 @@
+"""One run of one ticket on one ComfyUI, from inputs to verdict: the steps, without interruptions.
+
+What may interrupt it (cancel, deadline, shutdown, a stale epoch) is the business of `executor`.
+"""
+
+import asyncio
+import base64
+import logging
+import time
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import assert_never
+from uuid import uuid4
+
+from gpu_functions.comfyui import frames
+from gpu_functions.comfyui.client import Accepted, ComfyUnreachableError, Refused
+from gpu_functions.comfyui.graph import own_outputs
+from gpu_functions.comfyui.lenient import as_dict
+from gpu_functions.comfyui.process import Running
+from gpu_functions.comfyui.progress import ProgressTracker
+from gpu_functions.comfyui.redact import Redactor
+from gpu_functions.comfyui.verdict import Verdict, judge, judge_refusal, node_problems
+from gpu_functions.comfyui.vigil import RunFailedError, Vigil, gone
+from gpu_functions.comfyui.watch import Watch
+from gpu_functions.contract import (
+    Failed,
+    Failure,
+    FailureCode,
+    Json,
+    Log,
+    Preview,
+    Succeeded,
+    Ticket,
+    TicketInput,
+)
+from gpu_functions.events import EventSender
+from gpu_functions.publish import OutputPublisher, PublishError
+from gpu_functions.transfer import Transfer, TransferError
+
+log = logging.getLogger(__name__)
+
+_MAX_PREVIEW_BYTES = 150_000
+"""In base64 it still fits one batch of events, beside transitions."""
+_PREVIEW_EVERY_S = 0.25
+_INPUTS_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one run."""
+
+    ticket: Ticket
+    running: Running
+    sender: EventSender
+    publisher: OutputPublisher
+    transfer: Transfer
+    redact: Redactor
+    output_classes: AbstractSet[str]
+    prompt_id: str = field(default_factory=lambda: str(uuid4()))
+    client_id: str = field(default_factory=lambda: uuid4().hex)
+    timings_ms: dict[str, int] = field(default_factory=dict[str, int])
+    _tracker: ProgressTracker = field(init=False)
+    _watch: Watch = field(init=False)
+    _vigil: Vigil = field(init=False)
+    _preview_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._tracker = ProgressTracker.of(self.ticket.graph)
+        self._watch = Watch(self.running.url, self.prompt_id, self.client_id, self._on_frame)
+        self._vigil = Vigil(
+            self.running,
+            self.prompt_id,
+            self.ticket.limits.stall_timeout_s,
+            self._watch.refresh,
+        )
+
+    @property
+    def folder(self) -> str:
+        """Where the outputs of this run lie, below ComfyUI's output folder."""
+        return f"{self.ticket.job_id}-{self.ticket.epoch}"
+
+    async def work(self) -> Verdict:
+        """All steps; every failure is a verdict."""
+        try:
+            return await self._work()
+        except RunFailedError as error:
+            failure = Failure(code=error.code, message=self.redact.text(str(error)))
+            return Verdict(Failed(failure=failure), error.spoiled)
+
+    async def _work(self) -> Verdict:
+        await self._fetch_inputs()
+        started = time.monotonic()
+        try:
+            async with self._watch:
+                refusal = await self._submit()
+                if refusal is not None:
+                    return Verdict(Failed(failure=refusal))
+                entry = await self._vigil.entry()
+        except ComfyUnreachableError as error:
+            raise gone(self.running, error) from error
+        self._time("execution", started)
+        verdict = judge(entry, self.redact)
+        return await self._collect(entry, verdict)
+
+    def _time(self, name: str, since: float) -> None:
+        self.timings_ms[name] = round((time.monotonic() - since) * 1000)
+
+    # --- inputs -------------------------------------------------------------------------------
+
+    async def _fetch_inputs(self) -> None:
+        if not self.ticket.inputs:
+            return
+        started = time.monotonic()
+        slots = asyncio.Semaphore(_INPUTS_AT_ONCE)
+
+        async def fetch(item: TicketInput) -> None:
+            async with slots:
+                await self.transfer.fetch_input(self.running.client, item)
+
+        fetches = [asyncio.create_task(fetch(item)) for item in self.ticket.inputs]
+        try:
+            await asyncio.gather(*fetches)
+        except TransferError as error:
+            raise RunFailedError(FailureCode.INPUT_DOWNLOAD, str(error)) from error
+        except ComfyUnreachableError as error:
+            raise gone(self.running, error) from error
+        finally:
+            for task in fetches:
+                task.cancel()
+        self._time("inputs", started)
+        size_mb = sum(item.size_bytes for item in self.ticket.inputs) / 1e6
+        self._say("info", f"Fetched {len(self.ticket.inputs)} inputs, {size_mb:.1f} MB.")
+
+    # --- prompt -------------------------------------------------------------------------------
+
+    async def _submit(self) -> Failure | None:
+        graph = own_outputs(self.ticket.graph, self.folder, self.output_classes)
+        answer = await self._post(graph)
+        match answer:
+            case Accepted(node_errors=node_errors):
+                for problem in node_problems(node_errors):
+                    self._say("warning", f"Left out by ComfyUI: {problem.text}")
+                return None
+            case Refused(status=status, body=body):
+                return judge_refusal(status, body, self.redact)
+            case _:
+                assert_never(answer)
+
+    async def _post(self, graph: Json) -> Accepted | Refused:
+        client = self.running.client
+        try:
+            return await client.submit(
+                graph,
+                prompt_id=self.prompt_id,
+                client_id=self.client_id,
+                extra_data=self.ticket.extra_data,
+            )
+        except ComfyUnreachableError:
+            # The POST may have been taken though its answer was lost: look before failing.
+            if self.prompt_id in await client.queue() or await client.history(self.prompt_id):
+                return Accepted({})
+            raise
+
+    # --- events: hints ------------------------------------------------------------------------
+
+    def _on_frame(self, frame: frames.Frame) -> None:
+        self._vigil.active_at = time.monotonic()
+        match frame:
+            case frames.Cached(node_ids=node_ids):
+                self._tracker.cached(node_ids)
+            case frames.NodeStarted(node_id=node_id):
+                self._tracker.started(node_id)
+            case frames.NodeStepped(node_id=node_id, step=step, steps=steps):
+                self._tracker.stepped(node_id, step, steps)
+            case frames.NodeOutput(node_id=node_id, ui=ui):
+                self._tracker.finished(node_id)
+                self.publisher.offer(node_id, ui)
+            case frames.PreviewFrame():
+                self._preview(frame)
+                return
+            case frames.Ended():
+                self._vigil.ended.set()
+                return
+            case frames.Alive():
+                return
+            case _:
+                assert_never(frame)
+        self.sender.progress(self._tracker.snapshot())
+
+    def _preview(self, frame: frames.PreviewFrame) -> None:
+        now = time.monotonic()
+        if now - self._preview_at < _PREVIEW_EVERY_S or len(frame.image) > _MAX_PREVIEW_BYTES:
+            return
+        self._preview_at = now
+        self.sender.preview(
+            Preview(
+                node_id=frame.node_id or self._tracker.current or "",
+                content_type=frame.image_type,
+                data_base64=base64.b64encode(frame.image).decode("ascii"),
+            )
+        )
+
+    # --- outputs ------------------------------------------------------------------------------
+
+    async def _collect(self, entry: Json, verdict: Verdict) -> Verdict:
+        """Store what is left: history lists every output, events may have missed some."""
+        started = time.monotonic()
+        meta = as_dict(entry.get("meta"))
+        for node_id, ui in as_dict(entry.get("outputs")).items():
+            shown = as_dict(meta.get(node_id)).get("display_node") or node_id
+            self.publisher.offer(str(shown), ui)
+        try:
+            await self.publisher.finish()
+        except PublishError as error:
+            if isinstance(verdict.ending, Succeeded):
+                raise RunFailedError(FailureCode.OUTPUT_UPLOAD, str(error)) from error
+            log.warning("an output of a run that failed was not stored: %s", error)
+        self._time("outputs", started)
+        if isinstance(verdict.ending, Succeeded):
+            return Verdict(Succeeded(timings_ms=self.timings_ms))
+        return verdict
+
+    def _say(self, level: str, message: str) -> None:
+        text = self.redact.text(message, max_bytes=4_000)
+        self.sender.add(Log(level="warning" if level == "warning" else "info", message=text))
+
+    async def forget(self) -> None:
+        """Remove the run from ComfyUI's history."""
+        with suppress(ComfyUnreachableError):
+            await self.running.client.delete_history(self.prompt_id)
