@@ -35,6 +35,7 @@ def returning(
     attempt: LiteralString = "j.epoch",
     outcome: LiteralString = "null",
     reported: LiteralString = "false",
+    timings: LiteralString = "null::jsonb",
 ) -> LiteralString:
     """RETURNING of a move.
 
@@ -43,9 +44,11 @@ def returning(
         attempt: epoch of the attempt it ends, where `outcome` is not null
         outcome: how that attempt ended; null leaves it open
         reported: whether its executor said so
+        timings: what it measured
     """
     return f"""returning j.id, j.workspace_id, j.status, j.seq, j.epoch, j.cancel_requested_at,
-    {attempt} as attempt_epoch, {outcome} as outcome, {reported} as reported, {event}"""
+    {attempt} as attempt_epoch, {outcome} as outcome, {reported} as reported,
+    {timings} as timings_ms, {event}"""
 
 
 _ANSWER: LiteralString = """
@@ -74,7 +77,8 @@ with {before} moved as ({update}), logged as (
     select id, seq, epoch, event_type, event_data from moved
 ), attempt_ended as (
     update app.job_attempts a
-    set ended_at = now(), outcome = moved.outcome, reported = moved.reported
+    set ended_at = now(), outcome = moved.outcome, reported = moved.reported,
+        timings_ms = moved.timings_ms
     from moved
     where a.job_id = moved.id and a.epoch = moved.attempt_epoch
       and moved.outcome is not null and a.ended_at is null

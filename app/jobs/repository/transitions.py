@@ -102,11 +102,11 @@ SUCCEED = transition(
         status = case when j.cancel_requested_at is null then 'succeeded' else 'canceled' end,
         lease_expires_at = null, ended_at = now()
     where {_NEXT}
-    {returning(status_event(), outcome="j.status", reported="true")}""",
-    after=""", timed as (
-        update app.job_attempts a set timings_ms = %(timings_ms)s
-        from moved where a.job_id = moved.id and a.epoch = moved.attempt_epoch
-    )""",
+    {
+        returning(
+            status_event(), outcome="j.status", reported="true", timings="%(timings_ms)s::jsonb"
+        )
+    }"""
 )
 
 CANCELED = transition(

@@ -1,0 +1,132 @@
+"""Fixtures of the front door's tests: an open database, a workspace, a shorthand for jobs."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.db.postgres import Database, Row, open_database
+from app.identity.repository import IdentityRepository
+from app.ids import uuid7
+from app.jobs.models import Claimed, NewJob
+from app.jobs.repository.claims import Claim, ClaimRepository
+from app.jobs.repository.reaping import ReapingRepository
+from app.jobs.repository.transitions import Fence, TransitionRepository
+
+LEASE_S = 30.0
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """A migrated database of its own."""
+    async with open_database(database_url, size=4) as database:
+        yield database
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The statements of one database, and what tests ask of its rows."""
+
+    database: Database
+    workspace_id: UUID
+    transitions: TransitionRepository
+    claims: ClaimRepository
+    reaping: ReapingRepository
+
+    async def submit(self, **changes: Any) -> UUID:
+        """Record a job; returns its id."""
+        job = new_job(self.workspace_id, **changes)
+        assert await self.transitions.submit(job) is not None
+        return job.id
+
+    async def claim(self, workspaces: list[UUID] | None = None, **changes: Any) -> Claimed | None:
+        """Start the next local job."""
+        return await self.claims.next_local(new_claim(**changes), workspaces)
+
+    async def start(self) -> Fence:
+        """Submit a job and start it."""
+        job_id = await self.submit()
+        claimed = await self.claim()
+        assert claimed is not None
+        assert claimed.moved.id == job_id
+        return Fence(job_id, claimed.moved.epoch)
+
+    async def row(self, job_id: UUID) -> Row:
+        """The job as stored."""
+        row = await self.database.one("select * from app.jobs where id = %(id)s", {"id": job_id})
+        assert row is not None
+        return row
+
+    async def events(self, job_id: UUID) -> list[Row]:
+        """Its event log."""
+        return await self.database.all(
+            "select * from app.job_events where job_id = %(id)s order by seq", {"id": job_id}
+        )
+
+    async def statuses(self, job_id: UUID) -> list[str]:
+        """The statuses its log tells, in order."""
+        return [e["data"]["status"] for e in await self.events(job_id) if e["type"] == "status"]
+
+    async def let_lease_pass(self, job_id: UUID) -> None:
+        """Move its lease into the past."""
+        await self.database.run(
+            "update app.jobs set lease_expires_at = now() - interval '1 hour' where id = %(id)s",
+            {"id": job_id},
+        )
+
+    async def tick_in_time(self) -> None:
+        """Tick twice, so that the reaper may act."""
+        await self.reaping.tick("test", ready=True)
+        late, _ = await self.reaping.tick("test", ready=True)
+        assert not late
+
+
+@pytest.fixture
+async def machine(database: Database) -> Machine:
+    """The statements on a fresh database, with one workspace."""
+    return await machine_of(database)
+
+
+async def machine_of(database: Database, workspace: str = "local") -> Machine:
+    workspace_id, _ = await IdentityRepository(database).ensure_workspace(workspace)
+    return Machine(
+        database,
+        workspace_id,
+        TransitionRepository(database, LEASE_S),
+        ClaimRepository(database, LEASE_S),
+        ReapingRepository(database, LEASE_S, start_timeout_s=600.0, cancel_grace_s=15.0),
+    )
+
+
+def new_job(workspace_id: UUID, **changes: Any) -> NewJob:
+    values: dict[str, Any] = {
+        "id": uuid7(),
+        "workspace_id": workspace_id,
+        "backend": "local",
+        "backend_reason": "test",
+        "environment": "local",
+        "graph": {"1": {"class_type": "EmptyImage", "inputs": {}}},
+        "inputs": [],
+        "metadata": {},
+        "priority": 0,
+        "max_tries": 3,
+        "start_within_s": 3_600.0,
+        "deadline_s": 3_600.0,
+        "retention_s": 3_600.0,
+        "idempotency_key": None,
+        "request_hash": None,
+        "secrets": None,
+    }
+    return NewJob(**{**values, **changes})
+
+
+def new_claim(**changes: Any) -> Claim:
+    values: dict[str, Any] = {
+        "claim_id": uuid4(),
+        "environment": "local",
+        "environment_digest": "d",
+        "executor_id": "test",
+    }
+    return Claim(**{**values, **changes})
