@@ -10,7 +10,7 @@ import pytest
 from app.db.postgres import Database, Row, open_database
 from app.identity.repository import IdentityRepository
 from app.ids import uuid7
-from app.jobs.models import Claimed, NewJob
+from app.jobs.models import Claimed, Moved, NewJob
 from app.jobs.repository.claims import Claim, ClaimRepository
 from app.jobs.repository.reaping import ReapingRepository
 from app.jobs.repository.transitions import Fence, TransitionRepository
@@ -75,6 +75,19 @@ class Machine:
             "update app.jobs set lease_expires_at = now() - interval '1 hour' where id = %(id)s",
             {"id": job_id},
         )
+
+    async def let_lease_pass_if_live(self, job_id: UUID) -> None:
+        """The same, for a job that holds one."""
+        await self.database.run(
+            "update app.jobs set lease_expires_at = now() - interval '1 hour' "
+            "where id = %(id)s and lease_expires_at is not null",
+            {"id": job_id},
+        )
+
+    async def reap_without_extending(self) -> list[Moved]:
+        """Reap as if the last tick had just been."""
+        await self.database.run("update app.maintenance set ticked_at = now()")
+        return await self.reaping.reap()
 
     async def tick_in_time(self) -> None:
         """Tick twice, so that the reaper may act."""

@@ -58,6 +58,11 @@ DISPATCH = transition(
     )""",
 )
 
+STORE_EXTERNAL_ID: LiteralString = """
+update app.job_dispatches set external_id = %(external_id)s where dispatch_id = %(dispatch_id)s
+returning cancel_wanted_at is not null as cancel
+"""
+
 _KEEP: LiteralString = """%(progress)s::jsonb is not null
     and (j.progress_at is null or j.progress_at < now() - interval '1 second')"""
 PROGRESS: LiteralString = f"""
@@ -248,6 +253,13 @@ class TransitionRepository:
             },
         )
         return moved(row) if row else None
+
+    async def store_external_id(self, dispatch_id: UUID, external_id: str) -> bool:
+        """Keep the id of a call, however late; returns whether the call is to be canceled."""
+        row = await self.database.one(
+            STORE_EXTERNAL_ID, {"dispatch_id": dispatch_id, "external_id": external_id}
+        )
+        return row is not None and row["cancel"]
 
     async def progress(
         self, fence: Fence, progress: JsonObject | None
