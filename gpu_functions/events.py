@@ -79,7 +79,8 @@ class EventSender:
         """Send a transition, at once and after all earlier ones."""
         number = len(self._transitions) + 1
         self._transitions.append(NumberedTransition(client_seq=number, event=event))
-        self._flushed.clear()
+        if not self.stopped.is_set():
+            self._flushed.clear()
         self._wake.set()
 
     def progress(self, progress: Progress) -> None:

@@ -4,6 +4,7 @@ The rules are facts/comfyui-protocol.md §1 and §3: history decides, events onl
 `execution_error` event may be followed by success, and an interrupted run has status "error".
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -101,6 +102,8 @@ def judge_refusal(status: int, body: Json, redact: Redactor) -> Failure:
         node_id, class_type = problems[0].node_id, problems[0].class_type
     elif details := error.get("details"):
         message = f"{message} ({details})"
+        named = re.search(r"Node ID '#([^']+)'", message)
+        node_id = node_id or (named and named[1])
     return Failure(
         code=_refusal_code(error, problems),
         message=redact.text(message),
