@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 _VOLATILE_EVERY_S = 0.5
 """Progress and previews: at most two a second each (security.md §3.5)."""
+_FIRST_VOLATILE_AFTER_S = 0.1
+"""A run of a few milliseconds is told by its outputs alone."""
 
 _MAX_BATCH_BYTES = 240_000
 """The front door reads bodies of up to 256 KiB."""
@@ -60,7 +62,9 @@ class EventSender:
     _taken: int = 0
     _progress: Progress | None = None
     _preview: Preview | None = None
-    _volatile_at: float = 0.0
+    _volatile_at: float = field(
+        default_factory=lambda: time.monotonic() - _VOLATILE_EVERY_S + _FIRST_VOLATILE_AFTER_S
+    )
     _heard_at: float = field(default_factory=time.monotonic)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _flushed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -75,7 +75,7 @@ class OwnedComfyUI:
     environ: Mapping[str, str]
     start_timeout_s: float
     shared: bool
-    _child: asyncio.subprocess.Process | None = None
+    child: asyncio.subprocess.Process | None = None
     _running: Running | None = None
     _http: httpx.AsyncClient | None = None
     _workspace_id: UUID | None = None
@@ -96,7 +96,7 @@ class OwnedComfyUI:
 
     async def discard(self) -> bool:
         """Kill the whole process group."""
-        child, self._child, self._running = self._child, None, None
+        child, self.child, self._running = self.child, None, None
         if child is not None and child.returncode is None:
             _kill_group(child, signal.SIGKILL)
             await child.wait()
@@ -105,11 +105,11 @@ class OwnedComfyUI:
 
     async def stop(self) -> None:
         """Ask the child to end (it removes its temp folder), then kill what is left."""
-        if self._child is not None and self._child.returncode is None:
-            _kill_group(self._child, signal.SIGTERM)
+        if self.child is not None and self.child.returncode is None:
+            _kill_group(self.child, signal.SIGTERM)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_GRACE_S):
-                    await self._child.wait()
+                    await self.child.wait()
         await self.discard()
 
     async def _disconnect(self) -> None:
@@ -122,7 +122,7 @@ class OwnedComfyUI:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = free_port()
             logfile = LogFile(self.launch.state / "comfyui.log")
-            self._child, exited = await self._spawn(port, logfile)
+            self.child, exited = await self._spawn(port, logfile)
             try:
                 return await self._until_ready(f"http://127.0.0.1:{port}", exited)
             except TimeoutError:
@@ -132,7 +132,7 @@ class OwnedComfyUI:
                     f"ComfyUI did not answer within {self.start_timeout_s:g} s.\n{logfile.tail}",
                 ) from None
             except ComfyUnreachableError:
-                code = self._child.returncode
+                code = self.child.returncode
                 await self.discard()
                 # Somebody may have taken the port between our look and ComfyUI's bind.
                 if attempt == _PORT_ATTEMPTS or "address already in use" not in logfile.tail:

@@ -113,7 +113,7 @@ class FrontDoorDouble:
     )
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     claims: list[ClaimRequest] = field(default_factory=list[ClaimRequest])
-    workspace_id: UUID = field(default_factory=uuid4)
+    workspace_id: UUID = UUID(int=1)
     url: str = ""
     _waiting: deque[JobRecord] = field(default_factory=deque[JobRecord])
     _claimed: dict[UUID, JobRecord] = field(default_factory=dict[UUID, JobRecord])
