@@ -118,7 +118,7 @@ class _Supervision:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             if self.run_in is not None:
-                await self.run_in.publisher.close()
+                await self.run_in.close()
         return await self._interrupt(interruption)
 
     async def _interruption(self, work: asyncio.Task[Verdict]) -> Interruption | None:

@@ -92,11 +92,11 @@ class Run:
         await self._fetch_inputs()
         started = time.monotonic()
         try:
-            async with self._watch:
-                refusal = await self._submit()
-                if refusal is not None:
-                    return Verdict(Failed(failure=refusal))
-                entry = await self._vigil.entry()
+            await self._watch.open()
+            refusal = await self._submit()
+            if refusal is not None:
+                return Verdict(Failed(failure=refusal))
+            entry = await self._vigil.entry()
         except ComfyUnreachableError as error:
             raise gone(self.running, error) from error
         self._time("execution", started)
@@ -224,6 +224,11 @@ class Run:
     def _say(self, level: str, message: str) -> None:
         text = self.redact.text(message, max_bytes=4_000)
         self.sender.add(Log(level="warning" if level == "warning" else "info", message=text))
+
+    async def close(self) -> None:
+        """Drop what is not finished, and the socket."""
+        await self.publisher.close()
+        await self._watch.close()
 
     async def forget(self) -> None:
         """Remove the run from ComfyUI's history."""

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
@@ -28,7 +27,7 @@ _FAILURES = (OSError, WebSocketException, TimeoutError)
 
 @dataclass(slots=True)
 class Watch:
-    """Frames about one prompt, until its context is left."""
+    """Frames about one prompt, from `open` to `close`."""
 
     url: str
     """ComfyUI's http:// address."""
@@ -38,15 +37,16 @@ class Watch:
     _socket: ClientConnection | None = None
     _reader: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """Connect and start reading. Raises ComfyUnreachableError."""
         try:
             self._socket = await self._connect()
         except _FAILURES as error:
             raise ComfyUnreachableError(f"no WebSocket: {error}") from error
         self._reader = asyncio.create_task(self._read())
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """Stop reading; may be called at any time."""
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)

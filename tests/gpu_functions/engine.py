@@ -12,7 +12,7 @@ import httpx
 
 from gpu_functions.comfyui.graph import output_classes
 from gpu_functions.comfyui.launch import Launch
-from gpu_functions.comfyui.process import OwnedComfyUI
+from gpu_functions.comfyui.process import ComfyHost, OwnedComfyUI
 from gpu_functions.comfyui.redact import Redactor
 from gpu_functions.contract import Graph
 from gpu_functions.executor import Executor, Graces, Outcome, run_ticket
@@ -28,7 +28,7 @@ CANCEL_GRACE_S = 0.5
 class Bench:
     """An executor on an engine; `run` runs a job's ticket."""
 
-    comfy: OwnedComfyUI
+    comfy: ComfyHost
     transfer: Transfer
     classes: frozenset[str]
     shutdown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,7 +42,7 @@ class Bench:
                 FrontDoor(http, WORKER_TOKEN),
                 self.comfy,
                 self.transfer,
-                Redactor.hiding([self.comfy.launch.state]),
+                Redactor.hiding([]),
                 self.classes,
                 graces=Graces(cancel_s=CANCEL_GRACE_S, shutdown_s=0.3, last_word_s=1),
             )
@@ -51,11 +51,13 @@ class Bench:
     @property
     def state(self) -> Path:
         """The folder of the engine."""
+        assert isinstance(self.comfy, OwnedComfyUI)
         return self.comfy.launch.state
 
     @property
     def pid(self) -> int:
         """The process that runs now."""
+        assert isinstance(self.comfy, OwnedComfyUI)
         child = self.comfy.child
         assert child is not None
         return child.pid
