@@ -1,19 +1,27 @@
 """Fixtures of the front door's tests: an open database, a workspace, a shorthand for jobs."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from app.config import Settings
 from app.db.postgres import Database, Row, open_database
 from app.identity.repository import IdentityRepository
+from app.identity.service import IdentityService
 from app.ids import uuid7
 from app.jobs.models import Claimed, Moved, NewJob
 from app.jobs.repository.claims import Claim, ClaimRepository
 from app.jobs.repository.reaping import ReapingRepository
 from app.jobs.repository.transitions import Fence, TransitionRepository
+from app.jobs.tokens import Tokens, WorkerGrant
+from app.secret import Keyring
+from tests.app.front_door import Caller, Executor, serving
 
 LEASE_S = 30.0
 
@@ -143,3 +151,59 @@ def new_claim(**changes: Any) -> Claim:
         "executor_id": "test",
     }
     return Claim(**{**values, **changes})
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running front door, its worker and its callers."""
+
+    url: str
+    settings: Settings
+    executor: Executor
+    alice: Caller
+    clients: ExitStack
+
+    def caller(self, workspace: str) -> Caller:
+        """Somebody of another workspace."""
+        caller = asyncio.run(_make_caller(self.settings, self.url, workspace))
+        self.clients.callback(caller.http.close)
+        return caller
+
+    def worker(self, grant: WorkerGrant) -> Executor:
+        """A worker with another grant."""
+        executor = Executor(self.url, Tokens(Keyring.load(self.settings)).worker(grant))
+        self.clients.callback(executor.client.close)
+        return executor
+
+
+async def _make_caller(settings: Settings, url: str, workspace: str) -> Caller:
+    async with open_database(settings.database_url, size=2) as database:
+        identity = IdentityService(IdentityRepository(database), lambda: False)
+        key, workspace_id = await identity.create_key(workspace, "test")
+    return Caller(url, key, workspace_id)
+
+
+@pytest.fixture
+def settings(database_url: str, state: Path, redis_url: str) -> Settings:
+    """Of a front door with everything beside it."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        state=state,
+        database_pool_size=4,
+        log_level="warning",
+    )
+
+
+@pytest.fixture
+def house(settings: Settings) -> Generator[House]:
+    """A front door on a port, a registered worker, and alice with a key."""
+    with serving(settings) as url, ExitStack() as clients:
+        tokens = Tokens(Keyring.load(settings))
+        grant = WorkerGrant(workspaces=None, environments=["local"], slots=1)
+        executor = Executor(url, tokens.worker(grant))
+        executor.register()
+        alice = asyncio.run(_make_caller(settings, url, "alice"))
+        clients.callback(executor.client.close)
+        clients.callback(alice.http.close)
+        yield House(url, settings, executor, alice, clients)
