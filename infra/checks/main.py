@@ -66,7 +66,11 @@ CHECKS: Final = (
     Check("format", tool("ruff", "format", "--check", ".", "dev"), "ruff format . dev"),
     Check("lint", tool("ruff", "check", ".", "dev"), "ruff check --fix . dev"),
     Check("types", tool("basedpyright"), "basedpyright"),
-    Check("imports", tool("lint-imports", "--no-logo"), "lint-imports (the rules are in pyproject.toml)"),
+    Check(
+        "imports",
+        tool("lint-imports", "--no-logo"),
+        "lint-imports (the rules are in pyproject.toml)",
+    ),
     Check("lock", _lock, "./dev lock"),
     Check("file length", _file_length, "split the file by the questions it answers"),
 )
