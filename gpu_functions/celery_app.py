@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from typing import Any, Final, cast
 
-from celery import Celery, signals
+from celery import Celery
+from celery.worker import WorkController
 
 from gpu_functions import log as logs
 from gpu_functions.settings import WorkerSettings, read_token
@@ -62,30 +62,31 @@ def make_celery(redis_url: str, worker: WorkerThread) -> Celery:
 
 
 def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> int:
-    """Serve the bell until SIGTERM. Redis may be away, at the start too: the worker asks by itself."""
-    celery = make_celery(settings.redis_url, worker)
-    # Celery discourages uid 0; containers and rented machines have no other.
-    warnings.filterwarnings("ignore", module=r"celery\.platforms")
+    """Serve the bell until SIGTERM. Redis may be away, at the start too: the worker asks by itself.
 
-    def start(**_: object) -> None:
-        worker.start()
-
-    def hand_back(**_: object) -> None:
-        worker.stop()
-
-    # Celery holds receivers weakly unless told otherwise, and these are local.
-    signals.worker_init.connect(start, weak=False)
-    signals.worker_shutting_down.connect(hand_back, weak=False)
-    consumer = cast("Any", celery).Worker(
+    Celery's bare controller, not its command: no banner, no words about uid 0, no signal handlers
+    that print, and a SIGTERM that does not wait for a reconnect.
+    """
+    worker.start()
+    consumer = cast("Any", WorkController)(
+        app=make_celery(settings.redis_url, worker),
         pool="solo",
         concurrency=1,
         queues=[QUEUE],
-        quiet=True,
-        loglevel="WARNING",
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
     )
+
+    def stop(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        worker.stop()
+        # Nothing of Celery's is worth waiting for: its one task takes microseconds.
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     consumer.start()
     return cast("int", consumer.exitcode or 0)
 
