@@ -17,7 +17,6 @@ from app.errors import AppError, invalid_request
 M = TypeVar("M", bound=BaseModel)
 
 MAX_DEPTH: Final = 64
-MAX_INTEGER: Final = 2**64
 _JSON_TYPES: Final = ("application/json", "application/problem+json")
 
 
@@ -104,8 +103,6 @@ def _check(value: Any, path: str, depth: int) -> None:
             raise _invalid(f"{path or 'body'}: NUL characters are not allowed.")
         case float() if not math.isfinite(value):
             raise _invalid(f"{path or 'body'}: numbers must be finite.")
-        case int() if abs(value) > MAX_INTEGER:
-            raise _invalid(f"{path or 'body'}: integers end at 2^64.")
         case dict() | list():
             if depth > MAX_DEPTH:
                 raise _invalid(f"The body is nested deeper than {MAX_DEPTH} levels.")

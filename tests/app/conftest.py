@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,8 +195,8 @@ def settings(database_url: str, state: Path, redis_url: str) -> Settings:
     )
 
 
-@pytest.fixture
-def house(settings: Settings) -> Generator[House]:
+@contextmanager
+def opened_house(settings: Settings) -> Generator[House]:
     """A front door on a port, a registered worker, and alice with a key."""
     with serving(settings) as url, ExitStack() as clients:
         tokens = Tokens(Keyring.load(settings))
@@ -207,3 +207,10 @@ def house(settings: Settings) -> Generator[House]:
         clients.callback(executor.client.close)
         clients.callback(alice.http.close)
         yield House(url, settings, executor, alice, clients)
+
+
+@pytest.fixture
+def house(settings: Settings) -> Generator[House]:
+    """A house of its own."""
+    with opened_house(settings) as house:
+        yield house

@@ -1,0 +1,209 @@
+"""The event stream: v2's order, resume without a gap, and nothing lost without Redis."""
+
+import json
+import threading
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.app.conftest import House, opened_house
+
+PROGRESS = {"value": 0.5, "nodes_done": 1, "nodes_total": 2}
+PREVIEW = {"node_id": "1", "content_type": "image/jpeg", "data_base64": "AAAA"}
+
+
+@dataclass
+class Read:
+    """One frame."""
+
+    event: str
+    data: dict[str, Any]
+    id: str | None
+
+
+@dataclass
+class Reader:
+    """Reads a stream in a thread, as a client would."""
+
+    frames: list[Read] = field(default_factory=list[Read])
+    news: threading.Condition = field(default_factory=threading.Condition)
+    ended: bool = False
+    status_code: int = 0
+
+    def run(self, url: str, headers: dict[str, str]) -> None:
+        with httpx.stream("GET", url, headers=headers, timeout=20) as reply:
+            self.status_code = reply.status_code
+            fields: dict[str, str] = {}
+            for line in reply.iter_lines():
+                name, _, value = line.partition(": ")
+                if line and not line.startswith(":"):
+                    fields[name] = value
+                elif fields:
+                    self.take(fields)
+                    fields = {}
+        with self.news:
+            self.ended = True
+            self.news.notify_all()
+
+    def take(self, fields: dict[str, str]) -> None:
+        with self.news:
+            self.frames.append(Read(fields["event"], json.loads(fields["data"]), fields.get("id")))
+            self.news.notify_all()
+
+    def wait_for(self, *events: str) -> None:
+        """Until the names of the frames so far are these."""
+        with self.news:
+            arrived = self.news.wait_for(lambda: [f.event for f in self.frames] == list(events), 8)
+        assert arrived, [f.event for f in self.frames]
+
+    def wait_for_end(self) -> None:
+        """Until the server closed the stream."""
+        with self.news:
+            assert self.news.wait_for(lambda: self.ended, 8), [f.event for f in self.frames]
+
+
+@contextmanager
+def reading(house: House, job_id: str, **headers: str) -> Generator[Reader]:
+    """Read a job's stream for as long as the block lasts."""
+    reader = Reader()
+    auth = {"Authorization": f"Bearer {house.alice.key}", **headers}
+    thread = threading.Thread(
+        target=reader.run, args=(f"{house.url}/api/v2/jobs/{job_id}/events", auth), daemon=True
+    )
+    thread.start()
+    yield reader
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_stream_tells_a_job_from_its_queue_to_its_end(house: House) -> None:
+    job = house.alice.submit()
+    with reading(house, job["id"]) as reader:
+        reader.wait_for("status")
+        house.executor.claim()
+        reader.wait_for("status", "status")
+        house.executor.send(progress=PROGRESS)
+        reader.wait_for("status", "status", "progress")
+        house.executor.send(preview=PREVIEW)
+        reader.wait_for("status", "status", "progress", "preview")
+        house.executor.put_output()
+        house.executor.succeed()
+        reader.wait_for_end()
+    assert [f.event for f in reader.frames][-2:] == ["output", "status"]
+    assert [f.data["status"] for f in reader.frames if f.event == "status"] == [
+        "queued",
+        "running",
+        "succeeded",
+    ]
+    assert [f.id for f in reader.frames] == ["1", "2", None, None, "3", "4"]
+
+
+def test_who_connects_late_gets_the_state_and_every_output(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    house.executor.send(progress=PROGRESS, preview=PREVIEW)
+    house.executor.put_output()
+    with reading(house, job["id"]) as reader:
+        reader.wait_for("status", "progress", "preview", "output")
+        house.executor.succeed()
+    assert reader.frames[-1].data["status"] == "succeeded"
+
+
+def test_who_connects_after_the_end_gets_outputs_before_the_last_status(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    house.executor.put_output()
+    house.executor.succeed()
+    with reading(house, job["id"]) as reader:
+        reader.wait_for_end()
+    assert [f.event for f in reader.frames] == ["output", "status"]
+
+
+def test_a_resumed_stream_has_no_gap_and_repeats_nothing(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    house.executor.put_output(name="a.png")
+    house.executor.put_output(name="b.png")
+    house.executor.succeed()
+    with reading(house, job["id"], **{"Last-Event-ID": "3"}) as reader:
+        reader.wait_for_end()
+    assert [(f.event, f.id) for f in reader.frames] == [("output", "4"), ("status", "5")]
+    assert reader.frames[0].data["name"] == "b.png"
+
+
+@pytest.mark.parametrize("wrong", ["999", "-1", "x", ""])
+def test_an_id_that_cannot_be_true_begins_anew(house: House, wrong: str) -> None:
+    job = house.alice.submit()
+    house.alice.http.post(f"/jobs/{job['id']}/cancel")
+    with reading(house, job["id"], **{"Last-Event-ID": wrong}) as reader:
+        reader.wait_for_end()
+    assert [f.data["status"] for f in reader.frames] == ["canceled"]
+
+
+def test_a_new_start_forgets_the_preview_of_the_last(house: House) -> None:
+    job = house.alice.submit(max_tries=3)
+    house.executor.claim()
+    house.executor.send(progress=PROGRESS, preview=PREVIEW)
+    house.executor.send({"type": "interrupted", "restarts": False})
+    house.executor.claim()
+    with reading(house, job["id"]) as reader:
+        reader.wait_for("status")
+        house.executor.succeed()
+
+
+def test_line_separators_survive_the_wire(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    with reading(house, job["id"]) as reader:
+        reader.wait_for("status")
+        message = "a\u2028b\u2029c\u0085d😀"
+        house.executor.send({"type": "log", "level": "info", "message": message})
+        reader.wait_for("status", "log")
+        house.executor.succeed()
+    assert reader.frames[1].data == {"level": "info", "message": message}
+
+
+def test_a_stream_is_right_without_redis_only_slower(settings: Settings) -> None:
+    with opened_house(settings.model_copy(update={"redis_url": ""})) as house:
+        job = house.alice.submit()
+        with reading(house, job["id"]) as reader:
+            reader.wait_for("status")
+            house.executor.claim()
+            house.executor.send(progress=PROGRESS)
+            house.executor.succeed()
+        assert reader.frames[-1].data["status"] == "succeeded"
+
+
+def test_a_stream_on_another_front_door_hears_everything(house: House, settings: Settings) -> None:
+    job = house.alice.submit()
+    with opened_house(settings) as other:
+        elsewhere = House(other.url, settings, house.executor, house.alice, house.clients)
+        with reading(elsewhere, job["id"]) as reader:
+            reader.wait_for("status")
+            house.executor.claim()
+            reader.wait_for("status", "status")
+            house.executor.send(progress=PROGRESS)
+            reader.wait_for("status", "status", "progress")
+            house.executor.succeed()
+    assert reader.frames[-1].data["status"] == "succeeded"
+
+
+def test_many_readers_of_one_job_all_hear_its_end(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+
+    def read(_: int) -> str:
+        with reading(house, job["id"]) as reader:
+            reader.wait_for_end()
+        return reader.frames[-1].data["status"]
+
+    with ThreadPoolExecutor(20) as pool:
+        statuses = [pool.submit(read, i) for i in range(20)]
+        house.executor.succeed()
+        assert {s.result(timeout=10) for s in statuses} == {"succeeded"}
