@@ -61,13 +61,12 @@ def make_celery(redis_url: str, worker: WorkerThread) -> Celery:
     return celery
 
 
-def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> int:
+def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> None:
     """Serve the bell until SIGTERM. Redis may be away, at the start too: the worker asks by itself.
 
     Celery's bare controller, not its command: no banner, no words about uid 0, no signal handlers
     that print, and a SIGTERM that does not wait for a reconnect.
     """
-    worker.start()
     consumer = cast("Any", WorkController)(
         app=make_celery(settings.redis_url, worker),
         pool="solo",
@@ -87,11 +86,11 @@ def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    worker.start()
     consumer.start()
-    return cast("int", consumer.exitcode or 0)
 
 
-def run_alone(worker: WorkerThread) -> int:
+def run_alone(worker: WorkerThread) -> None:
     """Work without a bell until SIGTERM or SIGINT."""
     stopping = threading.Event()
 
@@ -101,11 +100,7 @@ def run_alone(worker: WorkerThread) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     worker.start()
-    while not stopping.wait(1.0):
-        if worker.join(0):
-            log.error("the worker ended by itself")
-            return 1
-    return 0
+    stopping.wait()
 
 
 def main() -> int:
@@ -114,12 +109,15 @@ def main() -> int:
     settings = WorkerSettings.from_environment(os.environ)
     worker = WorkerThread(settings, read_token(settings.token_fd), os.environ)
     try:
-        code = run_with_celery(settings, worker) if settings.redis_url else run_alone(worker)
+        if settings.redis_url:
+            run_with_celery(settings, worker)
+        else:
+            run_alone(worker)
     finally:
         worker.stop()
         if not worker.join(_HAND_BACK_WITHIN_S):
             log.error("the job could not be handed back in time")
-    return code
+    return 1 if worker.died else 0
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ class Environment:
 
 async def describe(running: Running) -> Environment:
     """Ask ComfyUI for its nodes. Raises ComfyUnreachableError."""
-    object_info = finite(await running.client.object_info())
+    object_info = storable(await running.client.object_info())
     system = as_dict(running.system_stats.get("system"))
     registration = EnvironmentRegistration(
         comfyui_version=str(system.get("comfyui_version") or "unknown"),
         is_engine=_ENGINE_MARK in str(system.get("comfyui_version") or ""),
         python_version=str(system.get("python_version") or "unknown"),
         devices=[
-            as_dict(finite(device)) for device in as_list(running.system_stats.get("devices"))
+            as_dict(storable(device)) for device in as_list(running.system_stats.get("devices"))
         ],
         object_info=object_info,
         output_kinds=list(OUTPUT_KINDS),
@@ -42,14 +42,17 @@ async def describe(running: Running) -> Environment:
     return Environment(hashlib.sha256(text.encode()).hexdigest(), registration)
 
 
-def finite(value: Any) -> Any:
-    """The same without NaN and Infinity, which JSON and jsonb refuse; they become null."""
+def storable(value: Any) -> Any:
+    """The same without what JSON or jsonb refuses: NaN and Infinity, NUL, lone surrogates."""
     match value:
         case float():
             return value if math.isfinite(value) else None
+        case str():
+            return value.replace("\0", "").encode(errors="replace").decode()
         case dict():
-            return {str(key): finite(item) for key, item in cast("dict[Any, Any]", value).items()}
+            items = cast("dict[Any, Any]", value).items()
+            return {storable(str(key)): storable(item) for key, item in items}
         case list():
-            return [finite(item) for item in cast("list[Any]", value)]
+            return [storable(item) for item in cast("list[Any]", value)]
         case _:
             return value

@@ -16,16 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.halt import halt
 from gpu_functions.comfyui.process import ComfyHost, ComfyUnavailableError, Running
 from gpu_functions.comfyui.redact import Redactor
 from gpu_functions.comfyui.verdict import Verdict
 from gpu_functions.contract import (
+    RETRY_CLASS,
     Canceled,
     Failed,
     Failure,
     FailureCode,
     Interrupted,
+    RetryClass,
     Succeeded,
     Ticket,
 )
@@ -234,8 +237,16 @@ class _Supervision:
 
     async def _report(self, ending: Ending) -> Outcome:
         taken = await self.sender.end(ending)
+        if isinstance(ending, Failed) and RETRY_CLASS[ending.failure.code] is RetryClass.OOM:
+            await self._free_memory()
         await self._clean_up()
         return Outcome.ENDED if taken else Outcome.LOST
+
+    async def _free_memory(self) -> None:
+        """Models that filled the memory must not be what the next job finds there."""
+        if self.run_in is not None:
+            with suppress(ComfyUnreachableError):
+                await self.run_in.running.client.free()
 
     async def _clean_up(self) -> None:
         run = self.run_in

@@ -3,6 +3,7 @@
 One call is one HTTP exchange here; `patiently` repeats one for as long as a caller can wait.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ from gpu_functions.contract import (
     OutputRegistration,
     Ticket,
 )
+
+log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 5.0
 """A heartbeat is due every few seconds: after an outage we are back well within a lease."""
@@ -168,6 +171,12 @@ def pause_s(state: RetryCallState) -> float:
     return max(_backoff(state), min(asked or 0.0, _LONGEST_ASKED_PAUSE_S))
 
 
+def _note_absence(state: RetryCallState) -> None:
+    if state.attempt_number in (1, 5) or state.attempt_number % 25 == 0:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("the front door is away (attempt %d): %s", state.attempt_number, error)
+
+
 async def patiently(
     call: Callable[[], Awaitable[Result]], *, give_up_after_s: float | None
 ) -> Result:
@@ -179,6 +188,7 @@ async def patiently(
         retry=retry_if_exception_type(UnavailableError),
         wait=pause_s,
         stop=stop_never if give_up_after_s is None else stop_after_delay(give_up_after_s),
+        before_sleep=_note_absence,
         reraise=True,
     )
     return await retrying(call)

@@ -95,7 +95,7 @@ class OutputPublisher:
 
     async def _upload(self, output: OutputFile, source: Source) -> OutputStored | None:
         registration = OutputRegistration(
-            node_id=output.node_id[:200],
+            node_id=output.node_id,
             name=self._names.take(output.filename),
             kind=output.kind,
             content_type=output.content_type,

@@ -31,6 +31,7 @@ from gpu_functions.transfer import Transfer
 log = logging.getLogger(__name__)
 
 _ASK_EVERY_S = 5.0
+_LAST_CLAIM_S = 0.5
 _NOT_READY = (ComfyUnavailableError, ComfyUnreachableError, RefusedError, StaleEpochError)
 _LOST_IN_A_ROW = 3
 _PARK_S = 60.0
@@ -61,7 +62,10 @@ class Worker:
         stopping = asyncio.create_task(self.shutdown.wait())
         try:
             await asyncio.wait({loop, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            # run_ticket ends by itself on shutdown; everything else may simply be dropped.
+            self.bell.set()
+            # A claim in flight may still bring a job, which is then handed back like the one that
+            # runs; what has nothing in hand by then has nothing to lose.
+            await asyncio.wait({loop}, timeout=_LAST_CLAIM_S)
             if self.in_hand is not None:
                 await asyncio.wait({loop})
         finally:
@@ -140,7 +144,8 @@ class Worker:
             environment_digest=environment.digest,
             executor_id=f"{socket.gethostname()}/{os.getpid()}/0",
         )
-        self.bell.clear()
+        if not self.shutdown.is_set():
+            self.bell.clear()
         try:
             # The same claim_id for as long as it takes: the ticket of a lost reply is answered again.
             return await patiently(partial(self.front_door.claim, request), give_up_after_s=None)

@@ -1,7 +1,9 @@
 """One worker on one event loop in one background thread, rung and stopped from outside."""
 
+import _thread
 import asyncio
 import logging
+import signal
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,6 +43,7 @@ class WorkerThread:
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _worker: Worker | None = None
+    _died: bool = False
     _started: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -66,8 +69,21 @@ class WorkerThread:
             self._thread.join(within_s)
         return self._thread is None or not self._thread.is_alive()
 
+    @property
+    def died(self) -> bool:
+        """True when it ended without having been asked to."""
+        return self._died
+
     def _main(self) -> None:
-        asyncio.run(self._work())
+        try:
+            asyncio.run(self._work())
+        except Exception:
+            log.exception("the worker failed")
+        if self._worker is None or not self._worker.shutdown.is_set():
+            # A process that looks alive and claims nothing helps nobody: end it, be restarted.
+            self._died = True
+            self._started.set()
+            _thread.interrupt_main(signal.SIGTERM)
 
     async def _work(self) -> None:
         timeout = httpx.Timeout(10, connect=2)

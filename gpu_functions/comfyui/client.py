@@ -91,7 +91,10 @@ class ComfyClient:
 
     async def object_info(self) -> Json:
         """Every node class; 0.4 MB and up to 0.3 s, during which ComfyUI answers nothing else."""
-        return as_dict(parse((await self._get("/object_info", timeout_s=60)).content))
+        nodes = as_dict(parse((await self._get("/object_info", timeout_s=60)).content))
+        if not nodes:
+            raise ComfyUnreachableError("ComfyUI named no nodes")
+        return nodes
 
     async def system_stats(self, *, timeout_s: float = 5) -> Json:
         """Versions and devices: the readiness probe."""

@@ -81,7 +81,7 @@ def read_frame(frame: str | bytes, prompt_id: str) -> Frame | None:
 
 
 def _event(kind: str, data: Json) -> Frame:
-    node_id = str(data.get("display_node") or data.get("node") or "")
+    node_id = _node_id(data.get("display_node") or data.get("node"))
     match kind:
         case "execution_cached":
             return Cached([str(node) for node in as_list(data.get("nodes"))])
@@ -93,6 +93,11 @@ def _event(kind: str, data: Json) -> Frame:
             return _step(node_id, data.get("value"), data.get("max"))
         case _:
             return Alive()
+
+
+def _node_id(value: object) -> str:
+    """An id that can be sent on: nodes can send events of their own making."""
+    return str(value or "")[:200].encode(errors="replace").decode()
 
 
 def _step(node_id: str, value: object, of: object) -> Frame:
@@ -112,8 +117,8 @@ def _binary(frame: bytes, prompt_id: str) -> Frame | None:
             about = as_dict(parse(frame[8 : 8 + second]))
             if about.get("prompt_id") != prompt_id:
                 return None
-            node_id = about.get("display_node_id") or about.get("node_id") or ""
-            return _preview(str(node_id), frame[8 + second :])
+            node_id = _node_id(about.get("display_node_id") or about.get("node_id"))
+            return _preview(node_id, frame[8 + second :])
         case _:
             return Alive()
 

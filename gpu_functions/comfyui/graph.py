@@ -1,6 +1,7 @@
 """The graph as it is sent: every output file ours to find and delete, none a silent repeat."""
 
 import copy
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from gpu_functions.comfyui.lenient import as_dict
@@ -32,7 +33,7 @@ def _basename(prefix: str) -> str:
     return "ComfyUI" if name in ("", ".", "..") else name
 
 
-def output_classes(object_info: dict[str, object]) -> frozenset[str]:
+def output_classes(object_info: Mapping[str, object]) -> frozenset[str]:
     """The node classes that end a graph."""
     return frozenset(
         name for name, info in object_info.items() if as_dict(info).get("output_node") is True

@@ -87,6 +87,7 @@ def list_outputs(node_id: str, ui: object) -> Iterator[OutputFile]:
     """Walk one node's `ui` output, as `executed` events and history carry it."""
     if not isinstance(ui, dict):
         return
+    node_id = node_id[:200].encode(errors="replace").decode()
     for key, values in cast("Json", ui).items():
         if not isinstance(values, list | tuple):
             continue
