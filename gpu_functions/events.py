@@ -38,8 +38,8 @@ _FIRST_VOLATILE_AFTER_S = 0.1
 _TURNS = 8
 """Turns of the event loop, some 50 us: the last output and the verdict leave in one request."""
 
-_MAX_BATCH_BYTES = 240_000
-"""The front door reads bodies of up to 256 KiB."""
+_MAX_BATCH_BYTES = 700_000
+"""The front door reads 768 KiB: the largest preview as base64, and transitions."""
 
 Post = Callable[[EventBatch], Awaitable[EventReply]]
 

@@ -24,7 +24,6 @@ from gpu_functions.transfer import Source, Transfer, TransferError, open_output
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 4
-_FULL_STORAGE_PATIENCE_S = 10.0
 _OVER = (401, 403, 404)
 
 
@@ -123,7 +122,7 @@ class OutputPublisher:
         try:
             return await call()
         except StorageFullError:
-            return await patiently(call, give_up_after_s=_FULL_STORAGE_PATIENCE_S)
+            raise
         except UnavailableError:
             return await patiently(call, give_up_after_s=self.patience_s())
 

@@ -24,6 +24,7 @@ from gpu_functions.comfyui.verdict import Verdict, judge, judge_refusal, node_pr
 from gpu_functions.comfyui.vigil import RunFailedError, Vigil, gone
 from gpu_functions.comfyui.watch import Watch
 from gpu_functions.contract import (
+    MAX_PREVIEW_BYTES,
     Failed,
     Failure,
     FailureCode,
@@ -40,8 +41,6 @@ from gpu_functions.transfer import Transfer, TransferError
 
 log = logging.getLogger(__name__)
 
-_MAX_PREVIEW_BYTES = 150_000
-"""In base64 it still fits one batch of events, beside transitions."""
 _PREVIEW_EVERY_S = 0.25
 _INPUTS_AT_ONCE = 4
 
@@ -190,7 +189,7 @@ class Run:
 
     def _preview(self, frame: frames.PreviewFrame) -> None:
         now = time.monotonic()
-        if now - self._preview_at < _PREVIEW_EVERY_S or len(frame.image) > _MAX_PREVIEW_BYTES:
+        if now - self._preview_at < _PREVIEW_EVERY_S or len(frame.image) > MAX_PREVIEW_BYTES:
             return
         self._preview_at = now
         self.sender.preview(

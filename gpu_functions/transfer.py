@@ -34,6 +34,7 @@ _INPUT_ATTEMPTS = 5
 _OUTPUT_PATIENCE_S = 600.0
 """Local storage is the front door itself: an upload outlives an outage of minutes."""
 _FRESH_GRANTS = 3
+_NO_ROOM = 507
 
 Result = TypeVar("Result")
 
@@ -231,6 +232,6 @@ def _judge_put(reply: httpx.Response, *, repeated: bool) -> None:
         return
     if status == 403:
         raise _ExpiredError
-    if status >= 500 or status in (408, 429):
+    if status != _NO_ROOM and (status >= 500 or status in (408, 429)):
         raise _TryAgainError(f"HTTP {status}")
     raise TransferError(f"storage answered HTTP {status}")

@@ -232,8 +232,8 @@ async def test_batches_stay_below_the_size_the_front_door_reads(
             for _ in range(100):
                 sender.add(Log(level="info", message="z" * 4_096))
             sender.preview(
-                Preview(node_id="1", content_type="image/png", data_base64="A" * 200_000)
+                Preview(node_id="1", content_type="image/png", data_base64="A" * 349_000)
             )
             await sender.end(Failed(failure=failure))
-    assert max(sizes) < 256 * 1024
+    assert max(sizes) < 768 * 1024
     assert len(job.events) == 101
