@@ -1,0 +1,1 @@
+"""`comfyburst doctor`: looks at every part from outside, as its users meet it."""

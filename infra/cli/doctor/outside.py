@@ -1,0 +1,71 @@
+"""What we meet outside: ComfyUI, and the address under which others reach us."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httpx
+from pydantic import ValidationError
+
+from app.config import Settings
+from gpu_functions.settings import WorkerSettings
+from infra.cli.doctor.rows import Row, fail, ok, warn
+from infra.cli.plain import plain_line
+
+ANSWER_S: Final = 5.0
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+async def comfyui(environ: Mapping[str, str] = os.environ) -> Row:
+    """What a worker started with these variables would use."""
+    try:
+        worker = WorkerSettings.from_environment(environ)
+    except ValidationError as error:
+        return fail("ComfyUI", plain_line(error), "Correct that variable.")
+    if worker.comfyui_url:
+        return await _running(worker.comfyui_url)
+    if worker.comfyui_dir is not None:
+        return _checkout(worker.comfyui_dir, worker.interpreter)
+    return ok("ComfyUI", "none is configured: the embedded engine is used")
+
+
+async def _running(url: str) -> Row:
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_S, trust_env=False) as http:
+            reply = await http.get(f"{url.rstrip('/')}/system_stats")
+            reply.raise_for_status()
+            system = cast("dict[str, Any]", reply.json())["system"]
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        found = f"COMFYUI_URL {url}: {plain_line(error) or type(error).__name__}"
+        return fail("ComfyUI", found, "Start it, or correct COMFYUI_URL.")
+    return ok("ComfyUI", f"{plain_line(system.get('comfyui_version', '?'))} runs at {url}")
+
+
+def _checkout(folder: Path, interpreter: Path) -> Row:
+    if not (folder / "main.py").is_file():
+        found = f"COMFYUI_DIR {folder} holds no main.py"
+        return fail("ComfyUI", found, "Let COMFYUI_DIR be the folder of a ComfyUI checkout.")
+    if not os.access(interpreter, os.X_OK):
+        return fail("ComfyUI", f"{interpreter} cannot be executed", "Correct COMFYUI_PYTHON.")
+    return ok("ComfyUI", f"{folder}, started by {interpreter}")
+
+
+async def public_url(settings: Settings) -> Row:
+    """Under which address callers elsewhere and Modal reach us."""
+    if not settings.public_url:
+        if settings.host not in LOOPBACK:
+            found = f"not set, and we listen on {settings.host}"
+            return fail("PUBLIC_URL", found, "Set it to the address callers use.")
+        return ok("PUBLIC_URL", "not set: for this machine only; Modal needs one")
+    url = settings.public_url.rstrip("/")
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_S) as http:
+            reply = await http.get(f"{url}/healthz")
+    except httpx.HTTPError as error:
+        found = f"{url}: {plain_line(error) or type(error).__name__}"
+        return warn("PUBLIC_URL", found, "Not reachable from here; is the tunnel or proxy up?")
+    if reply.status_code != 200:
+        found = f"{url}/healthz answers {reply.status_code}"
+        return fail("PUBLIC_URL", found, "Let the proxy pass everything on, /healthz too.")
+    return ok("PUBLIC_URL", f"{url} answers")

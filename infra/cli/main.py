@@ -1,0 +1,182 @@
+"""`comfyburst`: the one command. Each of its parts is imported when it is asked for, so help is quick."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="""Any ComfyUI workflow as a typed, durable API.
+
+[bold]Examples[/bold]
+  comfyburst up                                   start it on this machine
+  comfyburst run poster.json -i 1.prompt='Hello' -o outputs
+  comfyburst doctor                               see what works and what not
+
+In a checkout, ./dev is this command with everything installed: ./dev doctor.""",
+    add_completion=False,
+)
+
+_PASS_ON = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": list[str](),
+}
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int | None, typer.Option(help="Listen here; 0 is any free port. Default: 8000.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder for all that is kept. Default: .comfyburst.")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Also write url, key and pid here once all is ready.")
+    ] = None,
+) -> None:
+    """Start everything on this machine, until Ctrl-C.
+
+    Postgres and Valkey come as wheels and need no installation;
+    DATABASE_URL and REDIS_URL use yours instead. Work is done by COMFYUI_URL,
+    else COMFYUI_DIR, else a small embedded engine.
+
+    [bold]Examples[/bold]
+      comfyburst up
+      comfyburst up --port 9000 --state ~/comfyburst
+      COMFYUI_DIR=~/ComfyUI comfyburst up
+      COMFYUI_URL=http://127.0.0.1:8188 comfyburst up
+    """
+    from infra.local.up import UpOptions, run_up
+
+    raise typer.Exit(run_up(UpOptions(port=port, state=state, ready_file=ready_file)))
+
+
+@app.command()
+def run(
+    workflow: Annotated[
+        Path, typer.Argument(metavar="WORKFLOW.json", help="As ComfyUI's Export (API) writes it.")
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NODE.INPUT=VALUE",
+            help="NODE is an id, a title or a class. @file uploads a file; := takes JSON.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where files land.")
+    ] = Path(),
+    as_json: Annotated[  # noqa: FBT002 - typer gives it by name
+        bool, typer.Option("--json", help="Print the job and its files as one JSON object.")
+    ] = False,
+) -> None:
+    """Run a workflow: fill in inputs, submit, follow, download.
+
+    It talks to what ./dev runs here, or to COMFY_BASE_URL with COMFY_API_KEY.
+    Files never overwrite others; their paths are printed, one a line.
+    Ctrl-C cancels the job.
+
+    [bold]Examples[/bold]
+      comfyburst run poster.json -i 1.prompt='Hello, world' -o outputs
+      comfyburst run flow.json -i KSampler.seed=7 -i 'Positive.text=a red fox'
+      comfyburst run flow.json -i LoadImage.image=@photo.png -o outputs
+      comfyburst run flow.json -i '5.upscale_model:=null' --json
+    """
+    from infra.cli.run.command import RunOptions
+    from infra.cli.run.command import run as run_workflow
+
+    state = Path(os.environ.get("COMFYBURST_STATE", ".comfyburst"))
+    raise typer.Exit(run_workflow(RunOptions(workflow, inputs or [], output, as_json, state)))
+
+
+@app.command()
+def doctor() -> None:
+    """Check every part, and say what to do about what does not work.
+
+    Exits with 1 when something fails; warnings leave it at 0.
+
+    [bold]Examples[/bold]
+      comfyburst doctor
+      DATABASE_URL=postgresql://db/burst comfyburst doctor
+    """
+    from infra.cli.doctor.table import examine_and_print
+
+    raise typer.Exit(examine_and_print())
+
+
+@app.command()
+def serve() -> None:
+    """Run the front door alone, on the DATABASE_URL you give it.
+
+    [bold]Examples[/bold]
+      DATABASE_URL=postgresql://db/burst comfyburst serve
+      DATABASE_URL=postgresql://db/burst COMFYBURST_PORT=9000 comfyburst serve
+    """
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "app"])  # noqa: S606 - becomes it
+
+
+@app.command()
+def worker(
+    workspace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--workspace", "-w", help="Serve this workspace; several may be named. Default: local."
+        ),
+    ] = None,
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", help="Name its ComfyUI is registered under.")
+    ] = "local",
+    any_workspace: Annotated[  # noqa: FBT002 - typer gives it by name
+        bool,
+        typer.Option(
+            "--any-workspace", help="Serve all: you vouch that its nodes run nobody's own code."
+        ),
+    ] = False,
+) -> None:
+    """Run one more worker for what runs here, or for INTERNAL_URL.
+
+    Its token is minted from the installation's secret and handed over a pipe;
+    the worker sees neither the database nor the secret.
+
+    [bold]Examples[/bold]
+      comfyburst worker
+      COMFYUI_URL=http://127.0.0.1:8188 comfyburst worker
+      CUDA_VISIBLE_DEVICES=1 COMFYUI_DIR=~/ComfyUI comfyburst worker -w team-a
+    """
+    from infra.cli.worker import WorkerOptions, become_worker
+
+    become_worker(WorkerOptions(workspace or ["local"], environment, any_workspace))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date, and print what was applied.
+
+    [bold]Examples[/bold]
+      comfyburst migrate
+      DATABASE_URL=postgresql://db/burst comfyburst migrate
+    """
+    from infra.cli.migrate import migrate_and_print
+
+    raise typer.Exit(migrate_and_print())
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def keys(context: typer.Context) -> None:
+    """Make, list and revoke API keys: see `comfyburst keys --help`."""
+    from infra.cli.keys import keys as group
+
+    group(context.args, prog_name="comfyburst keys")
+
+
+if __name__ == "__main__":
+    app(prog_name="comfyburst")

@@ -1,0 +1,1 @@
+"""`comfyburst run`: a workflow file to files in a folder, by the public API alone."""
