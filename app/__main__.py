@@ -10,10 +10,10 @@ import uvicorn
 from app.config import Settings
 from app.logs import configure_logging
 from app.main import create_app
+from app.protocol import GuardedProtocol
 
 KEEP_ALIVE_S = 75
 """Above the SDK's longest gap between two polls, so that no reused connection is closed under it."""
-MAX_HEADER_BYTES = 32_768
 GRACE_S = 2
 
 
@@ -30,8 +30,7 @@ def serve() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        http="h11",
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        http=GuardedProtocol,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

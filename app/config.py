@@ -72,7 +72,11 @@ class Settings(BaseSettings):
         description="Address to listen on. Anything but loopback needs PUBLIC_URL.",
     )
     port: int = Field(
-        default=8000, ge=0, le=65535, validation_alias="COMFYBURST_PORT", description="0: any free."
+        default=8000,
+        ge=0,
+        le=65535,
+        validation_alias="COMFYBURST_PORT",
+        description="Port to listen on; 0 takes any free one.",
     )
     allowed_hosts: str = Field(
         default="",

@@ -10,6 +10,7 @@ import pytest
 import redis
 from psycopg.sql import SQL, Identifier
 
+from app.config import Settings
 from app.db.migrate import migrate
 from infra.local.postgres import EmbeddedPostgres, running_postgres
 from infra.local.valkey import running_valkey
@@ -67,3 +68,15 @@ def state(tmp_path: Path) -> Path:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     return folder
+
+
+@pytest.fixture
+def settings(database_url: str, state: Path, redis_url: str) -> Settings:
+    """Of a front door with everything beside it."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        state=state,
+        database_pool_size=4,
+        log_level="warning",
+    )

@@ -14,6 +14,7 @@ from app.identity.repository import IdentityRepository
 
 CACHE_S: Final = 30.0
 CACHE_ENTRIES: Final = 10_000
+TOUCH_S: Final = 60.0
 _WORKSPACE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -27,6 +28,7 @@ class IdentityService:
 
     repository: IdentityRepository
     invalidations_arrive: Callable[[], bool]
+    _touched: dict[UUID, float] = field(default_factory=dict[UUID, float])
     _cache: dict[bytes, tuple[float, Principal]] = field(
         default_factory=dict[bytes, tuple[float, Principal]]
     )
@@ -47,11 +49,17 @@ class IdentityService:
         if principal is None:
             self._cache.pop(key_hash, None)
             raise _unauthorized()
-        await self.repository.touch(principal.key_id)
+        await self._touch(principal.key_id)
         if len(self._cache) >= CACHE_ENTRIES:
             self._cache.clear()
         self._cache[key_hash] = (time.monotonic() + CACHE_S, principal)
         return principal
+
+    async def _touch(self, key_id: UUID) -> None:
+        now = time.monotonic()
+        if now - self._touched.get(key_id, -TOUCH_S) >= TOUCH_S:
+            self._touched[key_id] = now
+            await self.repository.touch(key_id)
 
     async def still_good(self, principal: Principal) -> bool:
         """Asked every few seconds by open streams and long polls."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -165,7 +164,7 @@ class House:
 
     def caller(self, workspace: str) -> Caller:
         """Somebody of another workspace."""
-        caller = asyncio.run(_make_caller(self.settings, self.url, workspace))
+        caller = asyncio.run(make_caller(self.settings, self.url, workspace))
         self.clients.callback(caller.http.close)
         return caller
 
@@ -176,23 +175,12 @@ class House:
         return executor
 
 
-async def _make_caller(settings: Settings, url: str, workspace: str) -> Caller:
+async def make_caller(settings: Settings, url: str, workspace: str) -> Caller:
+    """A key of a workspace, and whoever holds it."""
     async with open_database(settings.database_url, size=2) as database:
         identity = IdentityService(IdentityRepository(database), lambda: False)
         key, workspace_id = await identity.create_key(workspace, "test")
     return Caller(url, key, workspace_id)
-
-
-@pytest.fixture
-def settings(database_url: str, state: Path, redis_url: str) -> Settings:
-    """Of a front door with everything beside it."""
-    return Settings(
-        database_url=database_url,
-        redis_url=redis_url,
-        state=state,
-        database_pool_size=4,
-        log_level="warning",
-    )
 
 
 @contextmanager
@@ -203,7 +191,7 @@ def opened_house(settings: Settings) -> Generator[House]:
         grant = WorkerGrant(workspaces=None, environments=["local"], slots=1)
         executor = Executor(url, tokens.worker(grant))
         executor.register()
-        alice = asyncio.run(_make_caller(settings, url, "alice"))
+        alice = asyncio.run(make_caller(settings, url, "alice"))
         clients.callback(executor.client.close)
         clients.callback(alice.http.close)
         yield House(url, settings, executor, alice, clients)

@@ -14,6 +14,7 @@ import uvicorn
 
 from app.config import Settings
 from app.main import create_app
+from app.protocol import GuardedProtocol
 
 POSTER: dict[str, Any] = {
     "1": {"class_type": "Poster", "inputs": {"prompt": "hello", "seed": 1}},
@@ -68,7 +69,12 @@ def serving(settings: Settings) -> Generator[str]:
     port = listener.getsockname()[1]
     settings = settings.model_copy(update={"port": port})
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            create_app(settings),
+            http=GuardedProtocol,
+            log_config=None,
+            timeout_graceful_shutdown=1,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
