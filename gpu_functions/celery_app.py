@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, Final, cast
 
 from celery import Celery
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 TASK: Final = "cb.run_next"
 QUEUE: Final = "cb.local"
 _HAND_BACK_WITHIN_S = 10.0
+_NEW_BELL_AFTER_S = 1.0
 
 
 def make_celery(redis_url: str, worker: WorkerThread) -> Celery:
@@ -67,15 +69,7 @@ def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> None:
     Celery's bare controller, not its command: no banner, no words about uid 0, no signal handlers
     that print, and a SIGTERM that does not wait for a reconnect.
     """
-    consumer = cast("Any", WorkController)(
-        app=make_celery(settings.redis_url, worker),
-        pool="solo",
-        concurrency=1,
-        queues=[QUEUE],
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-    )
+    celery = make_celery(settings.redis_url, worker)
 
     def stop(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -87,6 +81,27 @@ def run_with_celery(settings: WorkerSettings, worker: WorkerThread) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     worker.start()
+    while not worker.stopping:
+        # The controller catches whatever ends it, the SystemExit of a signal included.
+        _serve_bell(celery)
+        if worker.stopping:
+            return
+        # Anybody who writes to Redis can end a consumer (one entry that is not JSON does); that
+        # must not cost the job which runs in the other thread.
+        log.warning("the bell broke, hanging a new one")
+        time.sleep(_NEW_BELL_AFTER_S)
+
+
+def _serve_bell(celery: Celery) -> None:
+    consumer = cast("Any", WorkController)(
+        app=celery,
+        pool="solo",
+        concurrency=1,
+        queues=[QUEUE],
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
     consumer.start()
 
 

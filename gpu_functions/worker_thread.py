@@ -43,6 +43,7 @@ class WorkerThread:
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _worker: Worker | None = None
+    _asked: bool = False
     _died: bool = False
     _started: threading.Event = field(default_factory=threading.Event)
 
@@ -59,6 +60,7 @@ class WorkerThread:
 
     def stop(self) -> None:
         """Hand the job back and end; the thread goes on until that is done."""
+        self._asked = True
         if self._loop is not None and self._worker is not None:
             with suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._worker.shutdown.set)
@@ -70,6 +72,11 @@ class WorkerThread:
         return self._thread is None or not self._thread.is_alive()
 
     @property
+    def stopping(self) -> bool:
+        """True once it was asked to end, or has ended."""
+        return self._asked or self._died
+
+    @property
     def died(self) -> bool:
         """True when it ended without having been asked to."""
         return self._died
@@ -79,7 +86,7 @@ class WorkerThread:
             asyncio.run(self._work())
         except Exception:
             log.exception("the worker failed")
-        if self._worker is None or not self._worker.shutdown.is_set():
+        if not self._asked:
             # A process that looks alive and claims nothing helps nobody: end it, be restarted.
             self._died = True
             self._started.set()

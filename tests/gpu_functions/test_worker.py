@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from celery import Celery
+from redis import Redis
 
 from gpu_functions.contract import Interrupted, Succeeded
 from tests.doubles.front_door import WORKER_TOKEN, FrontDoorDouble, eventually
@@ -171,6 +172,23 @@ async def test_a_bell_wakes_a_worker_at_once(
         assert await process.stop() == 0
     assert process.lines, "quiet, but JSON"
     celery.close()
+
+
+async def test_garbage_in_redis_costs_no_job_and_the_bell_works_again(
+    front_door: FrontDoorDouble, tmp_path: Path, valkey: str
+) -> None:
+    redis = Redis.from_url(valkey)
+    job = front_door.submit(steps(25, 0.1))
+    async with worker(front_door, tmp_path, REDIS_URL=valkey) as process:
+        await eventually(lambda: bool(job.progress), 20)
+        redis.lpush("cb:cb.local", "not json")
+        assert isinstance(await job.end(), Succeeded)
+        await eventually(lambda: any("bell broke" in line["message"] for line in process.lines))
+        await asyncio.sleep(1.5)
+        assert redis.llen("cb:cb.local") == 0
+        assert process.process.returncode is None
+        assert await process.stop() == 0
+    redis.close()
 
 
 async def test_a_worker_works_while_redis_is_away(
