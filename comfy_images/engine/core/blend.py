@@ -1,0 +1,70 @@
+"""ImageBlend: mixes two pictures by one of six formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from comfy_images.engine.core.pixels import Pixels
+from comfy_images.engine.core.resample import resample
+
+
+def _screen(below: Pixels, above: Pixels) -> Pixels:
+    return 1 - (1 - below) * (1 - above)
+
+
+def _overlay(below: Pixels, above: Pixels) -> Pixels:
+    dark = 2 * below * above
+    light = 1 - 2 * (1 - below) * (1 - above)
+    return np.where(below <= 0.5, dark, light)  # noqa: PLR2004 - the middle of 0 to 1
+
+
+def _soft_light(below: Pixels, above: Pixels) -> Pixels:
+    """The formula of the W3C compositing standard."""
+    low = ((16 * below - 12) * below + 4) * below
+    curve = np.where(below <= 0.25, low, np.sqrt(below))  # noqa: PLR2004 - from the standard
+    dark = below - (1 - 2 * above) * below * (1 - below)
+    light = below + (2 * above - 1) * (curve - below)
+    return np.where(above <= 0.5, dark, light)  # noqa: PLR2004 - the middle of 0 to 1
+
+
+_MODES: dict[str, Callable[[Pixels, Pixels], Pixels]] = {
+    "normal": lambda _below, above: above,
+    "multiply": lambda below, above: below * above,
+    "screen": _screen,
+    "overlay": _overlay,
+    "soft_light": _soft_light,
+    "difference": lambda below, above: below - above,
+}
+
+
+class ImageBlend:
+    """`blend_factor` is the share of the formula's result; the rest is image1."""
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "blend"
+    CATEGORY = "image/postprocessing"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        factor = {"default": 0.5, "min": 0.0, "max": 1.0, "step": 0.01}
+        return {
+            "required": {
+                "image1": ("IMAGE", {}),
+                "image2": ("IMAGE", {}),
+                "blend_factor": ("FLOAT", factor),
+                "blend_mode": ("COMBO", {"multiselect": False, "options": list(_MODES)}),
+            }
+        }
+
+    def blend(
+        self, image1: Pixels, image2: Pixels, blend_factor: float, blend_mode: str
+    ) -> tuple[Pixels]:
+        if image1.shape[1:3] != image2.shape[1:3]:
+            height, width = image1.shape[1:3]
+            image2 = resample(image2, "bicubic", width, height)
+        mixed = _MODES[blend_mode](image1, image2)
+        share = np.float32(blend_factor)
+        return (np.clip(image1 * (1 - share) + mixed * share, 0, 1),)

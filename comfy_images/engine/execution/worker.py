@@ -1,0 +1,49 @@
+"""The worker thread: takes prompts from the queue, runs them, writes the history."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from comfy_images.engine.execution.progress import ProgressBoard
+from comfy_images.engine.execution.reporter import Reporter
+from comfy_images.engine.queue_item import Execution
+
+if TYPE_CHECKING:
+    from comfy_images.engine.execution.executor import Executor
+    from comfy_images.engine.prompt_queue import PromptQueue
+    from comfy_images.engine.sockets import SocketHub
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Runs prompts until the process ends; HTTP answers meanwhile."""
+
+    queue: PromptQueue
+    executor: Executor
+    hub: SocketHub
+    _cache_unwanted: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        # A daemon: a node that never returns must not keep a stopping process alive.
+        threading.Thread(target=self._work, name="engine-worker", daemon=True).start()
+
+    def forget_results(self) -> None:
+        """Empty the node cache before the next prompt, or now if none runs (POST /free)."""
+        self._cache_unwanted.set()
+        self.queue.wake()
+
+    def _work(self) -> None:
+        while True:
+            item = self.queue.get()
+            if self._cache_unwanted.is_set():
+                self._cache_unwanted.clear()
+                self.executor.cache.clear()
+            if item is None:
+                continue
+            execution = Execution()
+            reporter = Reporter(self.hub, item, execution, ProgressBoard(item.prompt_id))
+            self.executor.run(reporter)
+            self.queue.finish(item, execution)
+            reporter.over()

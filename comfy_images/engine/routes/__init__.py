@@ -1,0 +1,1 @@
+"""The HTTP routes, a module per subject; each has `routes(engine)`."""
