@@ -41,7 +41,7 @@ def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> Generato
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         names = {"name": Identifier(name), "template": Identifier(migrated_template)}
         connection.execute(
-            SQL("create database {name} template {template} strategy file_copy").format(**names)
+            SQL("create database {name} template {template}").format(**names)
         )
         yield postgres.url_of(name)
         connection.execute(SQL("drop database {name} with (force)").format(**names))

@@ -6,6 +6,7 @@ Ringing happens in a thread of its own, off every request: a frozen Redis hangs 
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 TASK: Final = "cb.run_next"
 QUEUE: Final = "cb.local"
+REST_S: Final = 0.01
+"""A send costs a millisecond of CPU; in a burst of submits one ring wakes a worker for all of them."""
 
 
 def broker_url(redis_url: str) -> str:
@@ -79,6 +82,7 @@ class CeleryBell:
                 wanted, self._wanted = self._wanted, set()
             for backend in wanted:
                 self._ring(celery, backend)
+            time.sleep(REST_S)
 
     def _ring(self, celery: Any, backend: str) -> None:
         try:
