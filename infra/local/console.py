@@ -6,6 +6,8 @@ from typing import Any, Final, cast
 
 _COLOURS: Final = {"comfyburst": 37, "postgres": 36, "valkey": 33, "front-door": 32, "worker": 35}
 _LEVELS: Final = {"warning": 33, "error": 31, "critical": 31}
+_LIBRARIES: Final = frozenset({"uvicorn", "celery", "kombu"})
+_FIRST_REFUSAL: Final = 400
 _IDS: Final = ("job_id", "epoch", "status", "duration_ms")
 
 
@@ -31,17 +33,23 @@ def readable(line: str, *, colour: bool) -> str | None:
     entry = cast(dict[str, Any], parsed) if isinstance(parsed, dict) else {}
     if "message" not in entry:
         return _plain(line)
-    if entry.get("logger") == "app.access" and str(entry.get("message", "")).endswith(
-        (" 200", " 201", " 204", " 206", " 304")
-    ):
-        return None
     level = str(entry.get("level", "info"))
+    if level == "info" and _is_routine(entry):
+        return None
     ids = " ".join(f"{name}={entry[name]}" for name in _IDS if name in entry)
     text = _plain(f"{entry['message']}{'  ' + ids if ids else ''}")
     if level in _LEVELS:
         text = f"{level}: {text}"
         return f"\033[{_LEVELS[level]}m{text}\033[0m" if colour else text
     return text
+
+
+def _is_routine(entry: dict[str, Any]) -> bool:
+    """Requests that went well, and what libraries say of their own starts and ends."""
+    logger = str(entry.get("logger", ""))
+    if logger == "app.access":
+        return int(entry.get("status", 0)) < _FIRST_REFUSAL
+    return logger.split(".")[0] in _LIBRARIES
 
 
 def _plain(text: str) -> str:

@@ -1,62 +1,62 @@
-"""What `./dev` says when it is ready: where it is, and two lines that make a first picture."""
+"""What `./dev` says when it is ready: where it is, who does the work, and two ways to a first picture."""
 
-import os
 import shlex
 from pathlib import Path
 from typing import Final
 
+from infra.local.worker import comfyui_place
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-_POSTER: Final = "comfy_images/catalog/poster.json"
+POSTER: Final = ROOT / "comfy_images" / "catalog" / "poster.json"
+_FIRST_OUTPUT: Final = (
+    """python3 -c 'import json, sys; print(json.load(sys.stdin)["outputs"][0]["url"])'"""
+)
 
 
 def greeting(url: str, comfyui: str, state: Path, seconds: float) -> str:
-    """The READY block."""
-    key = f"$(cat {_quoted(state / 'api_key')})"
-    poster = _quoted(ROOT / _POSTER)
-    command = _quoted(ROOT / ".venv/bin/comfyburst")
-    auth = f'-H "Authorization: Bearer {key}"'
-    submit = (
-        f"curl -s {auth} -H 'Content-Type: application/json' -H 'Prefer: wait=25' "
-        f"""{url}/api/v2/jobs -d "{{\\"workflow\\": $(cat {poster})}}" """
-    )
-    picture = (
-        'python3 -c \'import json, sys; print(json.load(sys.stdin)["outputs"][0]["url"])\' '
-        "| xargs curl -s -o poster.png && echo poster.png"
-    )
+    """The READY block. Its commands are whole: they work in any folder of another terminal."""
+    key_file, poster = shlex.quote(str(state / "api_key")), shlex.quote(str(POSTER))
     return "\n".join(
         [
             "",
             f"  READY {url}  ({seconds:.1f} s)",
             "",
             *_who_works(comfyui),
+            "  Nodes run with your rights.",
             "",
             "  A first picture, by the command line:",
-            f"    {command} run {poster} -i 1.prompt='Hello, world' -o outputs",
+            "",
+            f"    {_command(state)} run {poster} -o outputs",
             "",
             "  and by the API:",
-            f"    {submit.strip()} | {picture}",
             "",
-            f"  Your API key is in {_quoted(state / 'api_key')}; logs are in {_quoted(state / 'logs')}.",
-            "  Nodes run with your rights. Ctrl-C stops everything.",
+            f'    curl -s -H "Authorization: Bearer $(cat {key_file})" -H "Prefer: wait=25" \\',
+            f'      -H "Content-Type: application/json" -d "{{\\"workflow\\": $(cat {poster})}}" \\',
+            f"      {url}/api/v2/jobs \\",
+            f"      | {_FIRST_OUTPUT} \\",
+            "      | xargs curl -s -o poster.png",
+            "",
+            f"  Logs are in {state / 'logs'}. Ctrl-C stops everything.",
             "",
         ]
     )
 
 
 def _who_works(comfyui: str) -> list[str]:
-    if os.environ.get("COMFYUI_URL"):
-        return [f"  Work is done by ComfyUI {comfyui} at {os.environ['COMFYUI_URL']}."]
-    if os.environ.get("COMFYUI_DIR"):
-        return [f"  Work is done by ComfyUI {comfyui} of {os.environ['COMFYUI_DIR']}."]
+    place = comfyui_place()
+    if place is not None:
+        return [f"  Work is done by ComfyUI {comfyui} at {place}."]
     return [
-        f"  Work is done by the embedded engine ({comfyui}). It is not ComfyUI: it knows a few image",
-        "  nodes and the poster. For real workflows start ./dev with COMFYUI_DIR=/path/to/ComfyUI,",
-        "  or with COMFYUI_URL=http://127.0.0.1:8188 where one already runs.",
+        f"  Work is done by the embedded engine ({comfyui}). It is not ComfyUI: it knows image nodes",
+        "  that need no model. For real workflows start with COMFYUI_DIR=/path/to/ComfyUI, or with",
+        "  COMFYUI_URL=http://127.0.0.1:8188 where one already runs.",
     ]
 
 
-def _quoted(path: Path) -> str:
-    try:
-        return shlex.quote(str(path.relative_to(Path.cwd())))
-    except ValueError:
-        return shlex.quote(str(path))
+def _command(state: Path) -> str:
+    """`./dev` in a checkout, the installed command elsewhere; with the state where it is not the usual."""
+    script = ROOT / "dev"
+    command = shlex.quote(str(script)) if script.exists() else "comfyburst"
+    if script.exists() and state == ROOT / ".comfyburst":
+        return command
+    return f"COMFYBURST_STATE={shlex.quote(str(state))} {command}"

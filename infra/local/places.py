@@ -31,7 +31,23 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def short_name(path: Path) -> str:
+def enterable_folder(path: Path) -> Path:
+    """Make a folder of ours that everybody may pass through and nobody may list, whatever the umask.
+
+    Raises:
+        PlaceError: it is a link, another user's, or cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if path.is_symlink() or path.lstat().st_uid != os.geteuid():
+            raise PlaceError(f"{path} is a link or belongs to another user; remove it")
+        path.chmod(0o711)
+    except OSError as error:
+        raise PlaceError(f"{path} cannot be used: {error.strerror}") from error
+    return path
+
+
+def _short_name(path: Path) -> str:
     """A name for what belongs to a folder, where the folder's own path cannot be used."""
     return f"comfyburst-{os.geteuid()}-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
 
@@ -40,4 +56,4 @@ def socket_folder(path: Path) -> Path:
     """The folder itself, or a private one with a short path where a socket would not fit."""
     if len(str(path)) <= MAX_SOCKET_FOLDER:
         return path
-    return Path(tempfile.gettempdir()) / short_name(path)
+    return Path(tempfile.gettempdir()) / _short_name(path)

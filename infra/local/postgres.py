@@ -9,10 +9,12 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.places import PlaceError, private_folder, short_name, socket_folder
+from infra.local.places import enterable_folder, private_folder, socket_folder
+from infra.local.private_file import write_private
 
 USER: Final = "burst"
 MAX_CONNECTIONS: Final = 100
@@ -59,6 +62,8 @@ class EmbeddedPostgres:
     state: Path
     major: int = 18
     fsync: bool = True
+    outside: Path = Path("/var/lib")
+    """Where root's cluster lies; not /var/tmp, where systemd removes what was not read for a month."""
 
     @cached_property
     def popen(self) -> dict[str, Any]:
@@ -70,15 +75,16 @@ class EmbeddedPostgres:
 
     @cached_property
     def _base(self) -> Path:
-        """The state folder, or, where `nobody` cannot enter it, a folder of its own beside /var."""
-        if not self.popen or self._can("test", "-x", str(self.state)):
+        """The state folder; root's lies outside, since `nobody` may not enter a private folder.
+
+        It is found by a name kept in the state folder, so it follows when that one is moved.
+        """
+        if not self.popen:
             return self.state
-        base = Path("/var/tmp") / short_name(self.state)  # noqa: S108 - owner and mode are checked
-        base.mkdir(mode=0o711, exist_ok=True)
-        if base.is_symlink() or base.stat().st_uid != 0:
-            raise PlaceError(f"{base} is not ours; remove it")
-        base.chmod(0o711)
-        return base
+        name = self.state / "postgres-place"
+        if not name.exists():
+            write_private(name, secrets.token_hex(6))
+        return enterable_folder(self.outside / f"comfyburst-{name.read_text().strip()}")
 
     @cached_property
     def bin(self) -> Path:
@@ -87,14 +93,17 @@ class EmbeddedPostgres:
         if not self.popen or self._can(str(found / "postgres"), "--version"):
             return found
         package = found.parents[1]
-        copy = self._base / f"postgres-{self.major}"
+        copy = enterable_folder(self._base / f"postgres-{self.major}")
         stamp = copy / ".complete"
         if not stamp.exists():
-            shutil.rmtree(copy, ignore_errors=True)
-            libraries = package.parent / f"{package.name}.libs"
-            shutil.copytree(found.parent, copy / package.name / found.parent.name, symlinks=True)
+            shutil.rmtree(copy)
+            inner = enterable_folder(enterable_folder(copy) / package.name)
             # The binaries look for their libraries at this place beside them.
-            shutil.copytree(libraries, copy / libraries.name)
+            for folder, target in (
+                (package.parent / f"{package.name}.libs", copy / f"{package.name}.libs"),
+                (found.parent, inner / found.parent.name),
+            ):
+                shutil.copytree(folder, target, symlinks=True)
             stamp.touch()
         return copy / package.name / found.parent.name / "bin"
 
@@ -170,20 +179,22 @@ class EmbeddedPostgres:
             ],
             check=True,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
             cwd="/",
             **self.popen,
         )
 
     def _end_orphan(self) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int((self.data / "postmaster.pid").read_text().split()[0])
+            if str(self.data) not in _command_line(pid):
+                return  # the number has been given to another program since
             os.kill(pid, signal.SIGINT)
             until = time.monotonic() + STOP_TIMEOUT_S
             while time.monotonic() < until:
                 os.kill(pid, 0)
                 time.sleep(_POLL_S)
-        except (OSError, ValueError, IndexError):
-            return
 
     def _can(self, *argv: str) -> bool:
         try:
@@ -195,12 +206,21 @@ class EmbeddedPostgres:
         return process.wait() == 0
 
 
+def _command_line(pid: int) -> str:
+    asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except FileNotFoundError:  # macOS has no /proc; on Linux the process has ended
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603
+
+
 @contextlib.contextmanager
 def running_postgres(
     state: Path, *, major: int = 18, fsync: bool = True
 ) -> Generator[EmbeddedPostgres]:
     """A server for as long as the block lasts: for tests and tools."""
-    postgres = EmbeddedPostgres(private_folder(state), major, fsync)
+    outside = Path(tempfile.gettempdir())
+    postgres = EmbeddedPostgres(private_folder(state), major, fsync, outside)
     postgres.prepare()
     process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
         postgres.argv,

@@ -1,22 +1,27 @@
-"""One process of the stack: how it starts, when it is ready, how it stops."""
+"""What the supervisor needs to know of one process: how it starts, when it is ready, how it stops."""
 
-import ctypes
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What one start passes on beside the environment: descriptors, and the variables naming them."""
+
+    descriptors: tuple[int, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def _nothing() -> AbstractContextManager[Handover]:
+    return nullcontext(Handover())
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the supervisor needs to know.
-
-    `before_start` runs before every start, restarts included; `popen` is handed to it, so a pipe
-    or socket can be passed anew each time.
-    """
+    """One process of the stack."""
 
     name: str
     argv: list[str]
@@ -27,19 +32,10 @@ class Service:
     stop_timeout_s: float = 10.0
     ready_timeout_s: float = 60.0
     popen: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    before_start: Callable[[], Mapping[str, Any]] = dict
-    after_start: Callable[[Mapping[str, Any]], None] = lambda _: None
-    essential: bool = True
-    """Five deaths in a minute end the stack; of others they only slow the restarts."""
-
-
-def die_with_parent(number: int) -> Callable[[], None] | None:
-    """For `preexec_fn`: on Linux a child ends when the supervisor is killed."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-
-    def arrange() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, number)
-
-    return arrange
+    """More arguments for Popen: the user it runs as."""
+    handover: Callable[[], AbstractContextManager[Handover]] = _nothing
+    """Entered for every start, restarts included; left once the process has its descriptors."""
+    is_essential: bool = True
+    """Five deaths in a minute end the stack; of other services they only slow the restarts."""
+    is_quiet: bool = False
+    """Its output goes to its log file alone; its last lines are told when it fails to start."""

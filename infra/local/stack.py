@@ -1,154 +1,115 @@
-"""The supervisor: ordered start with readiness, restart with back-off, orderly stop, one per state folder."""
+"""The supervisor: starts services and waits for each, starts again what ends, stops in reverse order."""
 
 import asyncio
-import contextlib
-import fcntl
-import os
-import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from infra.local.console import readable, say
-from infra.local.places import private_folder
-from infra.local.service import Service, die_with_parent
+from infra.local.child import Child
+from infra.local.console import say
+from infra.local.service import Service
 
+NAME: Final = "comfyburst"
 PROBE_S: Final = 0.03
 DEATHS: Final = 5
 DEATHS_WITHIN_S: Final = 60.0
-MAX_BACKOFF_S: Final = 10.0
-MAX_LINE_BYTES: Final = 1 << 20
-NAME: Final = "comfyburst"
+FIRST_PAUSE_S: Final = 0.2
+MAX_PAUSE_S: Final = 10.0
 
 
 class StackError(Exception):
     """The stack cannot run, and why."""
 
 
-class AlreadyRunningError(StackError):
-    """Another supervisor holds this state folder."""
-
-
-@contextlib.contextmanager
-def only_one(state: Path) -> Generator[None]:
-    """Hold the state folder for as long as the block lasts.
-
-    Raises:
-        AlreadyRunningError: with the pid of whoever holds it.
-    """
-    with (state / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise AlreadyRunningError(f"already running (pid {lock.read().strip()})") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
 @dataclass(slots=True)
-class Running:
-    """A service and its process of the moment."""
+class _Supervised:
+    """A service, its process of the moment, and when earlier ones ended."""
 
-    service: Service
-    process: asyncio.subprocess.Process
-    output: "asyncio.Task[None]"
-    tail: deque[str] = field(default_factory=lambda: deque[str](maxlen=20))
-    deaths: deque[float] = field(default_factory=lambda: deque[float](maxlen=DEATHS))
+    child: Child
+    deaths: deque[float] = field(default_factory=deque[float])
+
+    def count_death(self, now: float) -> int:
+        """How many there were in the last minute, this one included."""
+        self.deaths.append(now)
+        while now - self.deaths[0] > DEATHS_WITHIN_S:
+            self.deaths.popleft()
+        return len(self.deaths)
 
 
 @dataclass(slots=True)
 class Stack:
-    """The processes of one state folder."""
+    """The processes of one state folder. `stopping` is set by a signal, or with `failure`."""
 
     state: Path
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: str | None = None
-    _running: list[Running] = field(default_factory=list[Running])
+    _supervised: list[_Supervised] = field(default_factory=list[_Supervised])
     _watchers: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
-    async def start(self, service: Service) -> None:
-        """Start a service and wait until it is ready; then keep it running.
+    async def start(self, services: Sequence[Service]) -> None:
+        """Start services at the same time and wait until all are ready; then keep them running.
 
         Raises:
-            StackError: it ended or was not ready in time; with its last lines.
+            StackError: one ended, or was not ready in time; with its last lines.
         """
-        started = time.monotonic()
-        running = await self._spawn(service)
-        self._running.append(running)
-        await self._wait_ready(running)
-        say(NAME, f"{service.name} ready in {time.monotonic() - started:.1f} s")
-        self._watchers.append(asyncio.create_task(self._watch(running)))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for service in services:
+                    group.create_task(self._start_one(service))
+        except* StackError as errors:
+            raise errors.exceptions[0] from None
 
     async def stop(self) -> None:
         """Stop all, the last started first."""
         self.stopping.set()
         for watcher in self._watchers:
             watcher.cancel()
-        for running in reversed(self._running):
-            await self._stop_one(running)
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        for supervised in reversed(self._supervised):
+            await supervised.child.stop()
+            self._pid_file(supervised.child.service).unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """Kill all process groups at once."""
-        for running in self._running:
-            if running.process.returncode is None:
-                os.killpg(running.process.pid, signal.SIGKILL)
+        """Kill everything at once."""
+        for supervised in self._supervised:
+            supervised.child.kill_group()
 
-    async def _spawn(self, service: Service, before: Running | None = None) -> Running:
-        extra = service.before_start()
-        process = await asyncio.create_subprocess_exec(
-            *service.argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**service.env, **extra.get("env", {})},
-            cwd=service.cwd,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone
-            preexec_fn=die_with_parent(service.stop_signal),
-            limit=MAX_LINE_BYTES,
-            pass_fds=extra.get("pass_fds", ()),
-            **service.popen,
-        )
-        service.after_start(extra)
-        (self.state / f"{service.name}.pid").write_text(str(process.pid))
-        tail = before.tail if before else deque[str](maxlen=20)
-        output = asyncio.create_task(self._pump(service, process, tail))
-        deaths = before.deaths if before else deque[float](maxlen=DEATHS)
-        return Running(service, process, output, tail, deaths)
+    async def _start_one(self, service: Service) -> None:
+        started = time.monotonic()
+        supervised = _Supervised(await self._spawn(service))
+        self._supervised.append(supervised)
+        await self._wait_ready(supervised.child)
+        if not self.stopping.is_set():
+            say(NAME, f"{service.name} ready in {time.monotonic() - started:.1f} s")
+            self._watchers.append(asyncio.create_task(self._watch(supervised)))
 
-    async def _pump(
-        self, service: Service, process: asyncio.subprocess.Process, tail: deque[str]
-    ) -> None:
-        assert process.stdout is not None
-        logs = private_folder(self.state / "logs")
-        with (logs / f"{service.name}.log").open("ab", buffering=0) as file:
-            while line := await _line(process.stdout):
-                self._show(service, line, tail, file)
+    async def _spawn(self, service: Service) -> Child:
+        try:
+            child = await Child.spawn(service, self.state / "logs")
+        except OSError as error:
+            raise StackError(f"{service.name} cannot be started: {error}") from error
+        self._pid_file(service).write_text(str(child.process.pid))
+        return child
 
-    def _show(self, service: Service, line: bytes, tail: deque[str], file: IO[bytes]) -> None:
-        file.write(line if line.endswith(b"\n") else line + b"\n")
-        text = line.decode(errors="replace").rstrip()
-        tail.append(text)
-        short = readable(text, colour=os.isatty(1))
-        if short is not None:
-            say(service.name, short)
+    def _pid_file(self, service: Service) -> Path:
+        return self.state / f"{service.name}.pid"
 
-    async def _wait_ready(self, running: Running) -> None:
-        service, process = running.service, running.process
+    async def _wait_ready(self, child: Child) -> None:
+        service = child.service
         until = time.monotonic() + service.ready_timeout_s
         while not self.stopping.is_set():
-            if process.returncode is not None:
-                await running.output
-                lines = "\n  ".join(running.tail)
+            is_ready = await _probe(service.ready)
+            # Asked after the probe: what answered may be an older process that is about to end.
+            if child.code is not None:
+                await child.ended()
+                lines = "\n  ".join(child.tail)
                 raise StackError(
-                    f"{service.name} exited with {process.returncode} before it was ready:\n  {lines}"
+                    f"{service.name} ended ({child.code}) before it was ready:\n  {lines}"
                 )
-            if await _probe(service.ready) and process.returncode is None:
+            if is_ready:
                 return
             if time.monotonic() > until:
                 raise StackError(
@@ -157,49 +118,32 @@ class Stack:
                 )
             await asyncio.sleep(PROBE_S)
 
-    async def _watch(self, running: Running) -> None:
-        service = running.service
+    async def _watch(self, supervised: _Supervised) -> None:
+        service = supervised.child.service
         while True:
-            code = await running.process.wait()
-            if self.stopping.is_set():
+            code = await supervised.child.ended()
+            deaths = supervised.count_death(time.monotonic())
+            if service.is_essential and deaths >= DEATHS:
+                self._fail(f"{service.name} ended {deaths} times in a minute")
                 return
-            running.deaths.append(time.monotonic())
-            if service.essential and self._died_too_often(running):
-                self.failure = f"{service.name} ended {DEATHS} times in a minute"
-                self.stopping.set()
-                return
-            pause = min(0.2 * 2 ** (len(running.deaths) - 1), MAX_BACKOFF_S)
+            pause = min(FIRST_PAUSE_S * 2 ** (deaths - 1), MAX_PAUSE_S)
             say(NAME, f"{service.name} ended ({code}); starting it again in {pause:.1f} s")
             await asyncio.sleep(pause)
-            await self._restart(running)
+            await self._start_again(supervised)
 
-    def _died_too_often(self, running: Running) -> bool:
-        deaths = running.deaths
-        return len(deaths) == DEATHS and deaths[-1] - deaths[0] < DEATHS_WITHIN_S
-
-    async def _restart(self, running: Running) -> None:
-        fresh = await self._spawn(running.service, running)
-        running.process, running.output = fresh.process, fresh.output
+    async def _start_again(self, supervised: _Supervised) -> None:
+        service = supervised.child.service
         try:
-            await self._wait_ready(running)
-            say(NAME, f"{running.service.name} is ready again")
+            supervised.child = await self._spawn(service)
+            await self._wait_ready(supervised.child)
+            say(NAME, f"{service.name} is ready again")
         except StackError as error:
             say(NAME, str(error).splitlines()[0])
-            if running.process.returncode is None:
-                os.killpg(running.process.pid, signal.SIGKILL)
+            supervised.child.kill_group()
 
-    async def _stop_one(self, running: Running) -> None:
-        process, service = running.process, running.service
-        if process.returncode is None:
-            process.send_signal(service.stop_signal)
-            try:
-                await asyncio.wait_for(process.wait(), service.stop_timeout_s)
-            except TimeoutError:
-                say(NAME, f"{service.name} does not stop; killing it")
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        await running.output
-        (self.state / f"{service.name}.pid").unlink(missing_ok=True)
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
+        self.stopping.set()
 
 
 async def _probe(ready: Callable[[], Awaitable[bool]]) -> bool:
@@ -207,13 +151,3 @@ async def _probe(ready: Callable[[], Awaitable[bool]]) -> bool:
         return await ready()
     except (OSError, TimeoutError):
         return False
-
-
-async def _line(stream: asyncio.StreamReader) -> bytes:
-    """The next line; an endless one in pieces."""
-    try:
-        return await stream.readuntil(b"\n")
-    except asyncio.IncompleteReadError as error:
-        return error.partial
-    except asyncio.LimitOverrunError as error:
-        return await stream.read(error.consumed)
