@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from PIL.Image import Image
 
@@ -48,7 +48,7 @@ def current() -> ExecutionHost | None:
 
 
 @contextmanager
-def hosting(host: ExecutionHost) -> Iterator[None]:
+def hosting(host: ExecutionHost) -> Generator[None]:
     """Make `host` the answer of `current()` while one node runs."""
     token = _host.set(host)
     try:

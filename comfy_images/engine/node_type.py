@@ -103,5 +103,5 @@ def _as_json(spec: Any) -> Any:
 
 
 def _input_spec(name: str, config: list[Any], *, required: bool) -> InputSpec:
-    options = config[1] if len(config) > 1 else {}
+    options: JsonObject = config[1] if len(config) > 1 else {}
     return InputSpec(name=name, kind=config[0], options=options, required=required, config=config)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from comfy_images.engine.core.pixels import clipped
+
 if TYPE_CHECKING:
     from comfy_images.engine.core.pixels import Pixels
 
@@ -36,4 +38,4 @@ class ImageAddNoise:
 
     def add(self, image: Pixels, seed: int, strength: float) -> tuple[Pixels]:
         noise = np.random.default_rng(seed).standard_normal(image.shape, dtype=np.float32)
-        return (np.clip(image + np.float32(strength) * noise, 0, 1),)
+        return (clipped(image + np.float32(strength) * noise),)

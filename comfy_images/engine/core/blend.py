@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from comfy_images.engine.core.pixels import Pixels
+from comfy_images.engine.core.pixels import Pixels, clipped
 from comfy_images.engine.core.resample import resample
 
 
@@ -18,16 +18,16 @@ def _screen(below: Pixels, above: Pixels) -> Pixels:
 def _overlay(below: Pixels, above: Pixels) -> Pixels:
     dark = 2 * below * above
     light = 1 - 2 * (1 - below) * (1 - above)
-    return np.where(below <= 0.5, dark, light)  # noqa: PLR2004 - the middle of 0 to 1
+    return np.where(below <= 0.5, dark, light)
 
 
 def _soft_light(below: Pixels, above: Pixels) -> Pixels:
     """The formula of the W3C compositing standard."""
     low = ((16 * below - 12) * below + 4) * below
-    curve = np.where(below <= 0.25, low, np.sqrt(below))  # noqa: PLR2004 - from the standard
+    curve = np.where(below <= 0.25, low, np.sqrt(below))
     dark = below - (1 - 2 * above) * below * (1 - below)
     light = below + (2 * above - 1) * (curve - below)
-    return np.where(above <= 0.5, dark, light)  # noqa: PLR2004 - the middle of 0 to 1
+    return np.where(above <= 0.5, dark, light)
 
 
 _MODES: dict[str, Callable[[Pixels, Pixels], Pixels]] = {
@@ -67,4 +67,4 @@ class ImageBlend:
             image2 = resample(image2, "bicubic", width, height)
         mixed = _MODES[blend_mode](image1, image2)
         share = np.float32(blend_factor)
-        return (np.clip(image1 * (1 - share) + mixed * share, 0, 1),)
+        return (clipped(image1 * (1 - share) + mixed * share),)

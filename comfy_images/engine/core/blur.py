@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from comfy_images.engine.core.pixels import clipped
 
 if TYPE_CHECKING:
     from comfy_images.engine.core.pixels import Pixels
+
+Floats = NDArray[np.float64]
 
 _SHARPEN_GAIN = 10
 
@@ -55,24 +60,28 @@ class ImageSharpen:
         self, image: Pixels, sharpen_radius: int, sigma: float, alpha: float
     ) -> tuple[Pixels]:
         detail = image - blurred(image, sharpen_radius, sigma)
-        return (np.clip(image + np.float32(alpha * _SHARPEN_GAIN) * detail, 0, 1),)
+        return (clipped(image + np.float32(alpha * _SHARPEN_GAIN) * detail),)
 
 
 def blurred(image: Pixels, radius: int, sigma: float) -> Pixels:
-    """Convolved with a normalised Gaussian in both directions; the border mirrors the inside."""
+    """Convolved with a normalised Gaussian in both directions; the border mirrors the inside.
+
+    In float64, so that an even area keeps its value to the last bit: files cut fractions off.
+    """
     offsets = np.linspace(-1, 1, 2 * radius + 1)
     weights = np.exp(-(offsets**2) / (2 * sigma**2))
-    weights = (weights / weights.sum()).astype(np.float32)
+    weights = weights / weights.sum()
+    values = image.astype(np.float64)
     for axis in (1, 2):
-        image = _convolved(image, weights, radius, axis)
-    return image
+        values = _convolved(values, weights, radius, axis)
+    return values.astype(np.float32)
 
 
-def _convolved(image: Pixels, weights: Pixels, radius: int, axis: int) -> Pixels:
-    length = image.shape[axis]
+def _convolved(values: Floats, weights: Floats, radius: int, axis: int) -> Floats:
+    length = values.shape[axis]
     border = [(radius, radius) if i == axis else (0, 0) for i in range(4)]
-    padded = np.pad(image, border, mode="reflect")
-    total = np.zeros_like(image)
+    padded = np.pad(values, border, mode="reflect")
+    total = np.zeros_like(values)
     for offset, weight in enumerate(weights):
         window = [slice(offset, offset + length) if i == axis else slice(None) for i in range(4)]
         total += weight * padded[tuple(window)]

@@ -35,7 +35,7 @@ class EmptyImage:
             [color >> 16 & 0xFF, color >> 8 & 0xFF, color & 0xFF], dtype=np.float32
         )
         # Every pixel is the same memory: nodes never write into their inputs.
-        return (np.broadcast_to(red_green_blue / 255, (batch_size, height, width, 3)),)
+        return (np.broadcast_to(red_green_blue / np.float32(255), (batch_size, height, width, 3)),)
 
 
 class ImageInvert:

@@ -17,6 +17,11 @@ def from_pil(image: Image.Image) -> Pixels:
     return np.asarray(image, dtype=np.float32) / np.float32(_FULL)
 
 
+def clipped(values: NDArray[np.floating]) -> Pixels:
+    """Held to 0 to 1."""
+    return np.clip(values, 0, 1).astype(np.float32, copy=False)
+
+
 def to_pil(pixels: NDArray[Any]) -> Image.Image:
     """One picture of a batch; fractions are cut off, as ComfyUI's files show."""
     return Image.fromarray(np.clip(pixels * _FULL, 0, _FULL).astype(np.uint8))

@@ -38,7 +38,7 @@ def _nearest(image: Pixels, size: int, axis: int) -> Pixels:
 
 
 def _bilinear(image: Pixels, size: int, axis: int) -> Pixels:
-    position = np.maximum(_centers(image.shape[axis], size), 0)
+    position: Floats = np.maximum(_centers(image.shape[axis], size), 0)
     left = np.floor(position).astype(np.int64)
     share = position - left
     return _weighted(image, axis, [(left, 1 - share), (left + 1, share)])

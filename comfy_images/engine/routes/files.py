@@ -87,9 +87,7 @@ def _encoded_preview(path: Path, preview: str, headers: dict[str, str]) -> web.R
     buffer = io.BytesIO()
     with Image.open(path) as image:
         shown = image.convert("RGB") if kind == "jpeg" else image
-        shown.save(
-            buffer, kind, quality=int(quality) if quality.isdigit() else _PREVIEW_QUALITY
-        )
+        shown.save(buffer, kind, quality=int(quality) if quality.isdigit() else _PREVIEW_QUALITY)
     return web.Response(body=buffer.getvalue(), content_type=f"image/{kind}", headers=headers)
 
 

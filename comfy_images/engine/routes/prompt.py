@@ -55,7 +55,7 @@ class PromptRoutes:
         if "number" in body:
             return float(body["number"])
         number = next(self.engine.prompt_numbers)
-        return -number if "front" in body and body["front"] else number
+        return -number if body.get("front") else number
 
 
 def _extra_data(body: JsonObject) -> JsonObject:

@@ -59,12 +59,12 @@ class WebSocketRoute:
 
 def _feature_flags(text: str) -> dict[str, Any] | None:
     try:
-        message = json.loads(text)
+        message: Any = json.loads(text)
     except ValueError:
         return None
     match message:
-        case {"type": "feature_flags", "data": dict(flags)}:
-            return flags
+        case {"type": "feature_flags", "data": dict()}:
+            return message["data"]
         case _:
             return None
 

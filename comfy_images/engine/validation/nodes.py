@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from comfy_images.engine.graph import CycleError, ancestors_first
 from comfy_images.engine.validation import errors
@@ -78,7 +78,8 @@ class NodeValidator:
         if len(link) != 2:
             report.add(errors.bad_linked_input(spec, link))
             return
-        source, slot = link
+        # A hope, not a fact: what is otherwise raises here, and is reported as ComfyUI does.
+        source, slot = cast("tuple[str, int]", link)
         received = self.registry[self.prompt[source]["class_type"]].return_types[slot]
         if not _accepts(spec.type_name, received):
             report.add(errors.return_type_mismatch(spec, received, link))

@@ -78,7 +78,7 @@ def _unwrapped(value: Any) -> Any:
     """`{"__value__": [...]}` is how a list travels as a value, since a bare list is a link."""
     if isinstance(value, dict) and "__value__" in value:
         return cast("JsonObject", value)["__value__"]
-    return value
+    return cast("Any", value)
 
 
 def _unchanged(value: Any) -> Any:
