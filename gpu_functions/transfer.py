@@ -185,8 +185,12 @@ async def _view(client: ComfyClient, output: OutputFile) -> BinaryIO:
         if reply.status_code != 200:
             raise ComfyUnreachableError(f"GET /view answered HTTP {reply.status_code}")
         copy = tempfile.TemporaryFile()  # noqa: SIM115 - handed to the caller
-        async for chunk in reply.aiter_bytes(_CHUNK_BYTES):
-            await asyncio.to_thread(copy.write, chunk)
+        try:
+            async for chunk in reply.aiter_bytes(_CHUNK_BYTES):
+                await asyncio.to_thread(copy.write, chunk)
+        except BaseException:
+            copy.close()
+            raise
     return copy
 
 

@@ -38,6 +38,7 @@ from gpu_functions.contract import (
 )
 
 WORKER_TOKEN = "cbw_worker"
+LOCAL_WORKSPACE = UUID(int=1)
 _TERMINAL = Succeeded | Failed | Canceled | Interrupted
 
 
@@ -92,6 +93,7 @@ class Faults:
     lose_replies: Counter[str] = field(default_factory=Counter[str])
     """Process so many requests of a kind and then drop the connection."""
     refuse: dict[str, web.Response] = field(default_factory=dict[str, web.Response])
+    delay_s: dict[str, float] = field(default_factory=dict[str, float])
     expire_puts: int = 0
     forget_events_once: int | None = None
     """Go back to this client_seq before the next batch: a gap."""
@@ -113,7 +115,7 @@ class FrontDoorDouble:
     )
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     claims: list[ClaimRequest] = field(default_factory=list[ClaimRequest])
-    workspace_id: UUID = UUID(int=1)
+    workspace_id: UUID = LOCAL_WORKSPACE
     url: str = ""
     _waiting: deque[JobRecord] = field(default_factory=deque[JobRecord])
     _claimed: dict[UUID, JobRecord] = field(default_factory=dict[UUID, JobRecord])
@@ -271,6 +273,7 @@ class FrontDoorDouble:
             return self.faults.refuse[kind]
         if kind in ("claims", "environments"):
             assert request.headers["Authorization"] == f"Bearer {WORKER_TOKEN}"
+        await asyncio.sleep(self.faults.delay_s.get(kind, 0))
         reply = await handler(request)
         if self.faults.lose_replies[kind] > 0:
             self.faults.lose_replies[kind] -= 1

@@ -138,6 +138,26 @@ async def test_an_outage_of_ten_leases_in_the_middle_costs_nothing(
     assert len(job.output_names) == 1
 
 
+async def test_an_outage_while_inputs_come_costs_nothing(
+    engine: Bench, front_door: FrontDoorDouble
+) -> None:
+    job = front_door.submit(image(0x0F0F0F), inputs={"a.bin": b"123"})
+    front_door.faults.unavailable_until = time.monotonic() + 0.5
+    await engine.run(front_door, job)
+    assert isinstance(job.terminal, Succeeded)
+
+
+async def test_heartbeats_go_out_while_an_upload_takes_long(
+    engine: Bench, front_door: FrontDoorDouble
+) -> None:
+    front_door.heartbeat_s = 0.05
+    front_door.faults.delay_s["put"] = 0.6
+    job = front_door.submit(image(0xF0F0F0))
+    await engine.run(front_door, job)
+    assert isinstance(job.terminal, Succeeded)
+    assert len(job.batch_times) >= 6
+
+
 async def test_an_expired_upload_url_is_replaced_by_a_fresh_one(
     engine: Bench, front_door: FrontDoorDouble
 ) -> None:
