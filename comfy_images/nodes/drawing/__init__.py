@@ -1,0 +1,1 @@
+"""Drawing a poster with Pillow and NumPy alone: knows nothing of nodes, ComfyUI or the engine."""

@@ -1,0 +1,165 @@
+"""Compositions of lines and planes: beams, ribbons, tiles, turning squares, overprints."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from .dice import Dice
+from .plate import Box, Plate, Point, arc
+from .sheet import Sheet
+
+
+def beams(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
+    """Parallel bars growing thicker, a set to an ink, all at multiples of one angle."""
+    box = sheet.art
+    plates = sheet.plates()
+    base = dice.pick((-45.0, 45.0, -30.0, 30.0))
+    turns = dice.pick(((0.0, 0.0, 90.0, 0.0), (0.0, 90.0, 0.0, 90.0), (0.0, 0.0, 0.0, 0.0)))
+    reach = math.hypot(box.width, box.height)
+    for number, (plate, turn) in enumerate(zip(plates, turns, strict=False)):
+        count = dice.pick((5, 7, 9))
+        span = reach * dice.between(0.3, 0.55)
+        start = (number / len(plates) - 0.5) * reach * 0.9
+        for bar in range(count):
+            pitch = span / count
+            thick = pitch * (bar + 1) / (count + 1.2)
+            near = start + bar * pitch
+            plate.polygon(_bar(box.centre, base + turn, near, near + thick, reach))
+    yield from sheet.clipped(plates)
+
+
+def _bar(centre: Point, angle: float, near: float, far: float, reach: float) -> list[Point]:
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    corners = ((-reach, near), (reach, near), (reach, far), (-reach, far))
+    return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in corners]
+
+
+def ribbons(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
+    """A bundle of stripes that runs in, turns a quarter circle or two, and runs out."""
+    box = sheet.art
+    plates = sheet.plates(opaque=True)
+    stripes = dice.pick((4, 6, 8))
+    band = box.short * dice.between(0.42, 0.58)
+    path = _path(box, band, dice)
+    for number in range(stripes):
+        near = -band / 2 + band * number / stripes
+        plate = plates[number % len(plates)]
+        outline = _offset(path, near) + _offset(path, near + band / stripes * 0.82)[::-1]
+        plate.polygon(outline)
+    yield from sheet.clipped(plates)
+
+
+def _path(box: Box, band: float, dice: Dice) -> list[Point]:
+    """The middle line: a straight, an S of two quarter turns, a straight; mirrored by chance."""
+    radius = band * dice.between(0.62, 0.8)
+    middle = box.centre
+    mirror = dice.pick((-1, 1))
+    first = arc((0, -radius), radius, 90, 0)
+    second = arc((2 * radius, -radius), radius, 180, 270)
+    reach = box.width + box.height
+    points = [(-reach, 0.0), *first, *second, (reach, -2 * radius)]
+    shift_x, shift_y = -radius, radius
+    return [(middle[0] + mirror * (x + shift_x), middle[1] + (y + shift_y)) for x, y in points]
+
+
+def _offset(path: list[Point], distance: float) -> list[Point]:
+    """The path moved sideways; its turns are wider than half the band, so it never folds."""
+    moved: list[Point] = []
+    for index, (x, y) in enumerate(path):
+        before, after = path[max(0, index - 1)], path[min(len(path) - 1, index + 1)]
+        dx, dy = after[0] - before[0], after[1] - before[1]
+        length = math.hypot(dx, dy) or 1.0
+        moved.append((x - dy / length * distance, y + dx / length * distance))
+    return moved
+
+
+def tiles(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
+    """A grid of quarter circles, halves, discs and triangles, two inks to a tile."""
+    box = sheet.art
+    across = dice.pick((3, 4, 5))
+    cell = box.width / across
+    rows = max(1, round(box.height / cell))
+    tall = box.height / rows
+    plates = sheet.plates(opaque=True)
+    for row in range(rows):
+        for column in range(across):
+            left, top = box.left + column * cell, box.top + row * tall
+            tile = Box(left, top, left + cell, top + tall)
+            ground, figure = dice.shuffled(range(len(plates) + 1))[:2]
+            if ground < len(plates):
+                plates[ground].rectangle(tile)
+            if figure < len(plates):
+                form = dice.pick(_FORMS)(tile, dice)
+                for index, plate in enumerate(plates):
+                    plate.polygon(form, cut=index != figure)
+    yield from sheet.clipped(plates)
+
+
+def _quarter(tile: Box, dice: Dice) -> list[Point]:
+    corner = dice.whole(0, 3)
+    x, y = ((0, 0), (1, 0), (1, 1), (0, 1))[corner]
+    root = tile.at(x, y)
+    return [root, *_stretched(tile, root, arc((0, 0), 1, 90 * corner, 90 * corner + 90), 1.0)]
+
+
+def _half(tile: Box, dice: Dice) -> list[Point]:
+    side = dice.whole(0, 3)
+    x, y = ((0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5))[side]
+    return _stretched(tile, tile.at(x, y), arc((0, 0), 1, 90 * side, 90 * side + 180), 0.5)
+
+
+def _disc(tile: Box, dice: Dice) -> list[Point]:
+    return _stretched(tile, tile.centre, arc((0, 0), 1, 0, 360), dice.pick((0.5, 0.36, 0.25)))
+
+
+def _triangle(tile: Box, dice: Dice) -> list[Point]:
+    corners = [tile.at(0, 0), tile.at(1, 0), tile.at(1, 1), tile.at(0, 1)]
+    missing = dice.whole(0, 3)
+    return [corner for index, corner in enumerate(corners) if index != missing]
+
+
+def _diamond(tile: Box, _dice: Dice) -> list[Point]:
+    return [tile.at(0.5, 0), tile.at(1, 0.5), tile.at(0.5, 1), tile.at(0, 0.5)]
+
+
+def _stretched(tile: Box, root: Point, unit: list[Point], part: float) -> list[Point]:
+    return [(root[0] + x * tile.width * part, root[1] + y * tile.height * part) for x, y in unit]
+
+
+_FORMS: tuple[Callable[[Box, Dice], list[Point]], ...] = (
+    _quarter, _quarter, _half, _disc, _triangle, _diamond,
+)  # fmt: skip
+
+
+def turning_squares(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
+    """Squares inside squares, each turned a little further: a tunnel of two or three inks."""
+    box = sheet.art
+    plates = sheet.plates(opaque=True)
+    centre = box.at(dice.between(0.42, 0.58), dice.between(0.42, 0.58))
+    corners = dice.pick((3, 4, 4, 6))
+    turn, shrink = dice.pick((-9.0, 7.0, 11.0, 15.0)), dice.pick((0.84, 0.88))
+    radius, angle, number = math.hypot(box.width, box.height), dice.between(0, 90), 0
+    while radius > box.short * 0.03:
+        shape = [
+            (
+                centre[0] + radius * math.cos(math.radians(angle + 360 / corners * corner)),
+                centre[1] + radius * math.sin(math.radians(angle + 360 / corners * corner)),
+            )
+            for corner in range(corners)
+        ]
+        for index, plate in enumerate(plates):
+            plate.polygon(shape, cut=index != number % (len(plates) + 1))
+        radius, angle, number = radius * shrink, angle + turn, number + 1
+    yield from sheet.clipped(plates)
+
+
+def overprint(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
+    """A few very large plain shapes, each an ink, laid over one another."""
+    box = sheet.art
+    plates = sheet.plates()
+    spots = dice.shuffled(((0.3, 0.36), (0.66, 0.4), (0.46, 0.66), (0.72, 0.74)))
+    for plate, (x, y) in zip(plates, spots, strict=False):
+        centre, radius = box.at(x, y), box.short * dice.between(0.3, 0.46)
+        start = dice.whole(0, 7) * 45.0
+        sweep = dice.pick((360.0, 360.0, 180.0, 270.0))
+        plate.sector(centre, radius * dice.pick((0.0, 0.0, 0.45)), radius, start, start + sweep)
+    yield from sheet.clipped(plates)
