@@ -74,7 +74,6 @@ async def bench(state: Path) -> AsyncGenerator[Bench, None]:
         state=state,
         probes=True,
         comfyui_start_timeout_s=30,
-        comfyui_dir=Path(os.environ["SCRATCH"]) if "SCRATCH" in os.environ else None,
     )
     comfy = OwnedComfyUI(Launch(settings), os.environ, 30, shared=False)
     async with http_client() as storage:
@@ -104,4 +103,4 @@ def image(color: int = 0xFF0000, size: int = 64) -> Graph:
 
 def steps(count: int, seconds: float) -> Graph:
     """A node with a progress bar and previews, saved."""
-    return saved("BurstProbeSteps", steps=count, seconds=seconds)
+    return saved("BurstProbeSteps", steps=count, seconds=seconds, preview=True)

@@ -209,7 +209,7 @@ async def test_an_input_that_is_not_what_was_uploaded_fails_the_job(
 async def test_a_node_that_raises_is_reported_with_its_traceback(
     engine: Bench, front_door: FrontDoorDouble
 ) -> None:
-    job = front_door.submit(saved("BurstProbeError", message="it broke"))
+    job = front_door.submit(saved("BurstProbeError", kind="ValueError", message="it broke"))
     failure = (await failure_of(engine, front_door, job)).failure
     assert failure.code is FailureCode.NODE_ERROR
     assert (failure.node_id, failure.class_type) == ("1", "BurstProbeError")
@@ -305,10 +305,12 @@ async def test_a_cancel_that_comfyui_ignores_ends_its_process(
     assert engine.pid != pid
 
 
+@pytest.mark.parametrize("how", ["exit", "kill", "segv"])
 async def test_a_process_that_dies_is_reported_and_the_next_job_works(
-    engine: Bench, front_door: FrontDoorDouble
+    engine: Bench, front_door: FrontDoorDouble, how: str
 ) -> None:
-    failed = await failure_of(engine, front_door, front_door.submit(saved("BurstProbeCrash")))
+    job = front_door.submit(saved("BurstProbeCrash", how=how))
+    failed = await failure_of(engine, front_door, job)
     assert failed.failure.code is FailureCode.COMFYUI_CRASHED
     after = front_door.submit(image(4))
     await engine.run(front_door, after)

@@ -61,7 +61,6 @@ async def worker(
         "COMFYBURST_WORKER_STATE": str(folder / "state"),
         "COMFYBURST_READY_FILE": str(folder / "ready"),
         "COMFYBURST_PROBES": "1",
-        **({"COMFYUI_DIR": os.environ["SCRATCH"]} if "SCRATCH" in os.environ else {}),
         **variables,
     }
     with (folder / "log").open("wb") as log:
