@@ -53,7 +53,9 @@ async def examine(settings: Settings) -> list[Row]:
 
 def as_table(rows: Sequence[Row]) -> Table:
     """For a terminal; nothing in it is read as markup."""
-    table = Table("part", "", "found", "what to do", box=None, pad_edge=False)
+    table = Table("part", "", box=None, pad_edge=False)
+    table.add_column("found", overflow="fold")
+    table.add_column("what to do", overflow="fold")
     for row in rows:
         texts = (Text(plain(row.found)), Text(plain(row.remedy)))
         table.add_row(Text(row.part), Text(row.state, _STYLES[row.state]), *texts)

@@ -139,7 +139,7 @@ class Api:
 
     def _repeated(self, method: str, path: str, **arguments: Any) -> Json:
         retrying = Retrying(
-            retry=retry_if_exception(is_passing),
+            retry=retry_if_exception(_is_worth_repeating),
             stop=stop_after_delay(REPEAT_FOR_S),
             wait=wait_exponential(multiplier=0.5, max=5),
             reraise=True,
@@ -166,6 +166,11 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, ApiError):
         return error.status in _PASSING
     return isinstance(error, httpx.TransportError)
+
+
+def _is_worth_repeating(error: BaseException) -> bool:
+    """A restarting front door keeps its socket: where nobody listens, nothing will in a moment."""
+    return is_passing(error) and not isinstance(error, httpx.ConnectError)
 
 
 def _json(reply: httpx.Response) -> Json:

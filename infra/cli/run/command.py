@@ -96,6 +96,7 @@ class _Run:
 
     def _finish(self, job: Json) -> int:
         paths = [self._download(output) for output in job["outputs"]]
+        self.screen.close()
         if self.options.as_json:
             sys.stdout.write(json.dumps({**job, "files": [str(path) for path in paths]}) + "\n")
         else:

@@ -24,7 +24,7 @@ class Screen:
         self._status = ""
         self._is_away = False
         self._live = Progress(
-            TextColumn("{task.fields[status]:10}", markup=False),
+            TextColumn("{task.fields[status]:<10}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.fields[nodes]:>7}", markup=False),
             TextColumn("{task.description}", markup=False),
@@ -45,6 +45,10 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the live line away, for whoever writes to stdout."""
         self._live.stop()
 
     def say(self, text: object) -> None:
@@ -55,8 +59,8 @@ class Screen:
         """It changed its state."""
         self._is_away = False
         text = plain_line(status)
-        if status == "queued" and queue_position is not None:
-            text = f"queued #{queue_position}"
+        if status == "queued" and queue_position:
+            text = f"queued, {queue_position} ahead"
         if text != self._status and not self._console.is_terminal:
             self.say(text)
         self._status = text
