@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -39,22 +39,28 @@ class Child:
         Raises:
             OSError: the program cannot be executed.
         """
-        with service.handover() as handover:
-            process = await asyncio.create_subprocess_exec(
-                *service.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env={**service.env, **handover.env},
-                cwd=service.cwd,
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone
-                preexec_fn=_die_with_parent(service.stop_signal),
-                limit=MAX_LINE_BYTES,
-                pass_fds=handover.descriptors,
-                **service.popen,
-            )
+        # A pipe of our own: asyncio's Process.wait() returns only once its pipes have closed, and
+        # what the service has started may hold them (seen on 3.11).
+        reading, writing = os.pipe()
+        try:
+            with os.fdopen(writing, "wb"), service.handover() as handover:
+                process = await asyncio.create_subprocess_exec(
+                    *service.argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=writing,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env={**service.env, **handover.env},
+                    cwd=service.cwd,
+                    start_new_session=True,  # Ctrl-C reaches the supervisor alone
+                    preexec_fn=_die_with_parent(service.stop_signal),
+                    pass_fds=handover.descriptors,
+                    **service.popen,
+                )
+        except OSError:
+            os.close(reading)
+            raise
         child = cls(service, process)
-        child._output = asyncio.create_task(child._copy_output(logs))
+        child._output = asyncio.create_task(child._copy_output(reading, logs))
         return child
 
     @property
@@ -93,15 +99,14 @@ class Child:
             await asyncio.wait({self._output}, timeout=DRAIN_S)
             self._output.cancel()
 
-    async def _copy_output(self, logs: Path) -> None:
-        stream = self.process.stdout
-        assert stream is not None
+    async def _copy_output(self, reading: int, logs: Path) -> None:
         path = private_folder(logs) / f"{self.service.name}.log"
         if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
-        with path.open("ab", buffering=0) as file:
-            while line := await _line(stream):
-                self._show(line, file)
+        async with _stream(reading) as stream:
+            with path.open("ab", buffering=0) as file:
+                while line := await _line(stream):
+                    self._show(line, file)
 
     def _show(self, line: bytes, file: IO[bytes]) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end the service
@@ -113,6 +118,18 @@ class Child:
         short = readable(text, colour=sys.stdout.isatty())
         if short is not None:
             say(self.service.name, short)
+
+
+@contextlib.asynccontextmanager
+async def _stream(descriptor: int) -> AsyncGenerator[asyncio.StreamReader]:
+    stream = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    try:
+        yield stream
+    finally:
+        transport.close()
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:

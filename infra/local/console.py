@@ -1,5 +1,6 @@
 """What the stack prints: a prefix per service, our JSON log lines shortened for people."""
 
+import contextlib
 import json
 import sys
 from typing import Any, Final, cast
@@ -14,11 +15,13 @@ _IDS: Final = ("job_id", "epoch", "status", "duration_ms")
 def say(name: str, text: str, *, error: bool = False) -> None:
     """One line of one service."""
     stream = sys.stderr if error else sys.stdout
-    tag = f"{name:>10} │"
+    tag = f"{name:>10} |"
     if stream.isatty():
         tag = f"\033[{_COLOURS.get(name, 34)}m{tag}\033[0m"
-    for line in text.splitlines() or [""]:
-        print(tag, line, file=stream, flush=True)
+    # A terminal that has gone, or cannot show a letter, must not stop the service that spoke.
+    with contextlib.suppress(OSError, UnicodeEncodeError):
+        for line in text.splitlines() or [""]:
+            print(tag, line, file=stream, flush=True)
 
 
 def readable(line: str, *, colour: bool) -> str | None:
@@ -28,7 +31,7 @@ def readable(line: str, *, colour: bool) -> str | None:
     """
     try:
         parsed: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _plain(line)
     entry = cast(dict[str, Any], parsed) if isinstance(parsed, dict) else {}
     if "message" not in entry:
@@ -48,7 +51,8 @@ def _is_routine(entry: dict[str, Any]) -> bool:
     """Requests that went well, and what libraries say of their own starts and ends."""
     logger = str(entry.get("logger", ""))
     if logger == "app.access":
-        return int(entry.get("status", 0)) < _FIRST_REFUSAL
+        status = entry.get("status")
+        return isinstance(status, int) and status < _FIRST_REFUSAL
     return logger.split(".")[0] in _LIBRARIES
 
 
