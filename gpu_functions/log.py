@@ -35,4 +35,6 @@ def configure(stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # httpx logs every request with its query, which for a presigned URL is a secret.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Celery logs two lines a bell.
+    for name in ("httpx", "celery"):
+        logging.getLogger(name).setLevel(logging.WARNING)

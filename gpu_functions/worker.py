@@ -174,5 +174,6 @@ class Worker:
 
 
 def _private_paths(settings: WorkerSettings) -> list[Path]:
-    paths = [settings.state, settings.comfyui_dir, settings.interpreter.parent.parent]
+    ours = Path(__file__).parents[1]
+    paths = [settings.state, settings.comfyui_dir, settings.interpreter.parent.parent, ours]
     return [path for path in paths if path is not None]
