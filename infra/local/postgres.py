@@ -188,12 +188,10 @@ class EmbeddedPostgres:
     def _end_orphan(self) -> None:
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int((self.data / "postmaster.pid").read_text().split()[0])
-            if str(self.data) not in _command_line(pid):
-                return  # the number has been given to another program since
-            os.kill(pid, signal.SIGINT)
+            # By now the number may belong to another program; of a zombie nothing is told.
             until = time.monotonic() + STOP_TIMEOUT_S
-            while time.monotonic() < until:
-                os.kill(pid, 0)
+            while str(self.data) in _command_line(pid) and time.monotonic() < until:
+                os.kill(pid, signal.SIGINT)
                 time.sleep(_POLL_S)
 
     def _can(self, *argv: str) -> bool:

@@ -1,0 +1,111 @@
+"""The embedded Postgres and Valkey: real ones."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from infra.local.postgres import EmbeddedPostgres, running_postgres
+from infra.local.valkey import EmbeddedValkey, running_valkey
+
+
+def version(postgres: EmbeddedPostgres) -> int:
+    with psycopg.connect(postgres.url) as connection:
+        return connection.info.server_version // 10_000
+
+
+@pytest.fixture
+def strict_umask() -> Generator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("major", [16, 18])
+def test_both_majors_of_the_wheel_run(state: Path, major: int) -> None:
+    with running_postgres(state, major=major, fsync=False) as postgres:
+        assert version(postgres) == major
+
+
+@pytest.mark.usefixtures("strict_umask")
+def test_it_runs_in_a_closed_folder_with_a_long_path_and_opens_nothing(state: Path) -> None:
+    deep = state / ("x" * 60) / ("y" * 60)
+    deep.parent.mkdir(mode=0o700)
+    with running_postgres(deep, fsync=False) as postgres:
+        assert version(postgres) == 18
+    for folder in (state, deep.parent, deep):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_listens_on_a_socket_only(postgres: EmbeddedPostgres) -> None:
+    leader = psutil.Process(int((postgres.data / "postmaster.pid").read_text().split()[0]))
+    kinds = {connection.family.name for connection in leader.net_connections("all")}
+    assert "AF_INET" not in kinds
+    assert "AF_INET6" not in kinds
+
+
+def test_a_server_that_a_killed_supervisor_left_is_ended_first(state: Path) -> None:
+    with running_postgres(state, fsync=False) as postgres:
+        leader = psutil.Process(int((postgres.data / "postmaster.pid").read_text().split()[0]))
+        postgres.prepare()
+        assert not leader.is_running() or leader.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_stale_pid_that_belongs_to_another_program_now_is_left_alone(state: Path) -> None:
+    with running_postgres(state, fsync=False) as postgres:
+        file = postgres.data / "postmaster.pid"
+        kept = file.read_text()
+        with subprocess.Popen(["/bin/sleep", "30"]) as bystander:
+            file.write_text(f"{bystander.pid}\n")
+            postgres.prepare()
+            assert bystander.poll() is None
+            bystander.kill()
+        file.write_text(kept)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's cluster lies outside")
+def test_the_cluster_of_root_follows_a_state_folder_that_is_moved(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir(mode=0o700)
+    data = EmbeddedPostgres(before, outside=tmp_path).data
+    before.rename(after)
+    assert EmbeddedPostgres(after, outside=tmp_path).data == data
+
+
+def test_valkey_listens_on_a_socket_for_its_owner_only(state: Path) -> None:
+    with running_valkey(state) as valkey, redis.Redis.from_url(valkey.url) as client:
+        assert client.ping()
+        assert client.config_get("port") == {"port": "0"}
+        assert valkey.socket.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_valkey_was_told_survives_kill_9(state: Path) -> None:
+    valkey = EmbeddedValkey(state)
+    valkey.prepare()
+    for expected in (None, b"kept"):
+        with subprocess.Popen(valkey.argv, stdout=subprocess.DEVNULL) as process:  # noqa: S603
+            with redis.Redis.from_url(valkey.url) as client:
+                _wait_ping(client)
+                assert client.get("k") == expected
+                client.set("k", "kept")
+                time.sleep(1.2)  # appendfsync everysec
+            process.send_signal(signal.SIGKILL)
+
+
+def _wait_ping(client: redis.Redis) -> None:
+    until = time.monotonic() + 10
+    while True:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        else:
+            return
