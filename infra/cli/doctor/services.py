@@ -1,6 +1,7 @@
 """What runs: the database, Redis, the front door, the environments that have registered."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httpx
@@ -76,16 +77,25 @@ async def front_door(settings: Settings) -> list[Row]:
     try:
         async with httpx.AsyncClient(timeout=ANSWER_S, trust_env=False) as http:
             reply = await http.get(f"{url}/readyz")
-        body = cast("dict[str, Any]", reply.json())
     except httpx.HTTPError:
         return [warn("Front door", f"nothing answers at {url}", START)]
+    return judge_front_door(url, reply)
+
+
+def judge_front_door(url: str, reply: httpx.Response) -> list[Row]:
+    """What its `/readyz` says."""
+    try:
+        body: Any = reply.json()
     except ValueError:
+        body = None
+    if not isinstance(body, dict):
         remedy = "Choose another port: COMFYBURST_PORT, or --port."
         return [fail("Front door", f"something else answers at {url}", remedy)]
-    if reply.status_code != 200:
-        reason = body.get("error", {}).get("message", f"HTTP {reply.status_code}")
+    known = cast("dict[str, Any]", body)
+    if reply.status_code != HTTPStatus.OK:
+        reason = known.get("error", {}).get("message", f"HTTP {reply.status_code}")
         return [fail("Front door", f"{url}: {plain_line(reason)}", "See its log lines.")]
-    return [ok("Front door", f"ready at {url}"), *_environments(body.get("environments", []))]
+    return [ok("Front door", f"ready at {url}"), *_environments(known.get("environments", []))]
 
 
 def _environments(environments: list[dict[str, Any]]) -> Iterator[Row]:
