@@ -111,7 +111,7 @@ class Worker:
                 self.front_door,
                 self.comfy,
                 self.transfer,
-                Redactor.hiding(_private_paths(self.settings)),
+                Redactor.hiding(private_paths(self.settings)),
                 output_classes(environment.registration.object_info),
             )
             self._prepared = (running.identity, executor, environment)
@@ -173,7 +173,8 @@ class Worker:
                     await self.shutdown.wait()
 
 
-def _private_paths(settings: WorkerSettings) -> list[Path]:
+def private_paths(settings: WorkerSettings) -> list[Path]:
+    """Folders of this machine that no message of a node may name."""
     ours = Path(__file__).parents[1]
     paths = [settings.state, settings.comfyui_dir, settings.interpreter.parent.parent, ours]
     return [path for path in paths if path is not None]

@@ -19,6 +19,7 @@ from gpu_functions.executor import Executor, Graces, Outcome, run_ticket
 from gpu_functions.front_door import FrontDoor
 from gpu_functions.settings import WorkerSettings
 from gpu_functions.transfer import Transfer, http_client
+from gpu_functions.worker import private_paths
 from tests.doubles.front_door import WORKER_TOKEN, FrontDoorDouble, JobRecord
 
 CANCEL_GRACE_S = 0.5
@@ -31,6 +32,7 @@ class Bench:
     comfy: ComfyHost
     transfer: Transfer
     classes: frozenset[str]
+    redact: Redactor
     shutdown: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, front_door: FrontDoorDouble, job: JobRecord) -> Outcome:
@@ -42,7 +44,7 @@ class Bench:
                 FrontDoor(http, WORKER_TOKEN),
                 self.comfy,
                 self.transfer,
-                Redactor.hiding([]),
+                self.redact,
                 self.classes,
                 graces=Graces(cancel_s=CANCEL_GRACE_S, shutdown_s=0.3, last_word_s=1),
             )
@@ -68,19 +70,16 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(state: Path) -> AsyncGenerator[Bench, None]:
-    """Start an engine with probe nodes; nothing of it is left afterwards."""
-    settings = WorkerSettings(
-        state=state,
-        probes=True,
-        comfyui_start_timeout_s=30,
-    )
-    comfy = OwnedComfyUI(Launch(settings), os.environ, 30, shared=False)
+async def bench(state: Path, settings: WorkerSettings | None = None) -> AsyncGenerator[Bench, None]:
+    """Start an engine with probe nodes, or what `settings` say; nothing of it is left afterwards."""
+    settings = settings or WorkerSettings(state=state, probes=True, comfyui_start_timeout_s=30)
+    launch, redact = Launch(settings), Redactor.hiding(private_paths(settings))
+    comfy = OwnedComfyUI(launch, os.environ, settings.comfyui_start_timeout_s, shared=False)
     async with http_client() as storage:
         try:
             running = await comfy.ensure(None)
             classes = output_classes(await running.client.object_info())
-            yield Bench(comfy, Transfer(storage, patience_s=5), classes)
+            yield Bench(comfy, Transfer(storage, patience_s=5), classes, redact)
         finally:
             await comfy.stop()
 
