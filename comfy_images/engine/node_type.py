@@ -11,13 +11,17 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One declared input. `config` is its entry in /object_info; `kind` a type name or the choices."""
+    """One declared input; `kind` is a type name, or a list of choices."""
 
     name: str
     kind: str | list[Any]
     options: JsonObject
     required: bool
-    config: list[Any]
+
+    @property
+    def config(self) -> list[Any]:
+        """Kind and options, which error bodies repeat even where /object_info omits the latter."""
+        return [self.kind, self.options]
 
     @property
     def choices(self) -> list[Any] | None:
@@ -104,4 +108,4 @@ def _as_json(spec: Any) -> Any:
 
 def _input_spec(name: str, config: list[Any], *, required: bool) -> InputSpec:
     options: JsonObject = config[1] if len(config) > 1 else {}
-    return InputSpec(name=name, kind=config[0], options=options, required=required, config=config)
+    return InputSpec(name, config[0], options, required)

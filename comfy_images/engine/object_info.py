@@ -26,6 +26,9 @@ def describe(node_type: NodeType) -> JsonObject:
         "category": getattr(implementation, "CATEGORY", "sd"),
         "output_node": node_type.is_output,
     }
+    tooltips = getattr(implementation, "OUTPUT_TOOLTIPS", None)
+    if tooltips is not None:
+        entry["output_tooltips"] = list(tooltips)
     if node_type.version > 1:
         entry |= {
             "output_tooltips": [None] * len(returns),

@@ -44,6 +44,7 @@ def _queued_job(item: QueueItem, status: str) -> JsonObject:
         "priority": item.number,
         "create_time": item.extra_data["create_time"],
         "outputs_count": 0,
+        **_workflow_id(item.extra_data),
     }
 
 
@@ -65,6 +66,7 @@ def _finished_job(prompt_id: str, entry: JsonObject) -> JsonObject:
         "outputs": outputs,
         "execution_status": entry["status"],
         "workflow": {"prompt": prompt, "extra_data": extra_data},
+        **_workflow_id(extra_data),
     }
     preview = _preview_output(outputs)
     if preview is not None:
@@ -72,6 +74,15 @@ def _finished_job(prompt_id: str, entry: JsonObject) -> JsonObject:
     if failure is not None:
         job["execution_error"] = failure
     return job
+
+
+def _workflow_id(extra_data: JsonObject) -> JsonObject:
+    """The id that ComfyUI's frontend gave the workflow, if it did."""
+    match extra_data:
+        case {"extra_pnginfo": {"workflow": {"id": str(workflow_id)}}}:
+            return {"workflow_id": workflow_id}
+        case _:
+            return {}
 
 
 def _preview_output(outputs: dict[str, JsonObject]) -> JsonObject | None:

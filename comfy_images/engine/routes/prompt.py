@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -33,9 +33,9 @@ class PromptRoutes:
         Malformed bodies raise and become 500, which is what ComfyUI 0.8.0 answers (sheet §1).
         """
         body = await request.json()
-        number = self._number(body)
         if "prompt" not in body:
             return web.json_response({"error": no_prompt(), "node_errors": {}}, status=400)
+        number = self._number(body)
         verdict = validate_prompt(
             body["prompt"], self.engine.registry, body.get("partial_execution_targets")
         )
@@ -50,7 +50,7 @@ class PromptRoutes:
             {"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors}
         )
 
-    def _number(self, body: Any) -> float:
+    def _number(self, body: JsonObject) -> float:
         """The given number, or the next one; `front` makes that negative, hence first."""
         if "number" in body:
             return float(body["number"])

@@ -1,0 +1,116 @@
+"""Results are kept from one prompt to the next, by class and inputs, and no longer."""
+
+from typing import Any
+
+import pytest
+
+from tests.comfy_images.engine.client import EngineClient
+from tests.comfy_images.engine.graphs import empty, invert, load, preview, probe, save, saved_color
+from tests.comfy_images.engine.process import EngineProcess
+
+
+@pytest.fixture(autouse=True)
+async def forgotten(client: EngineClient) -> None:
+    """Every test begins with an empty cache."""
+    await client.post("/free", {"free_memory": True})
+
+
+def _cached(entry: Any) -> list[str]:
+    nodes: list[str] = dict(entry["status"]["messages"])["execution_cached"]["nodes"]
+    return nodes
+
+
+async def test_the_same_prompt_again_is_all_cached_and_repeats_its_file(
+    client: EngineClient,
+) -> None:
+    first = await client.run(saved_color(1))
+    second = await client.run(saved_color(1))
+
+    assert (_cached(first), _cached(second)) == ([], ["1", "2"])
+    assert second["outputs"] == first["outputs"]
+
+
+async def test_a_cached_run_without_client_id_has_no_outputs(client: EngineClient) -> None:
+    """As in 0.8.0, which is why we always send one (sheet §3)."""
+    await client.run(saved_color(1))
+
+    entry = await client.finished(await client.submit(saved_color(1)))
+
+    assert entry["status"]["completed"]
+    assert entry["outputs"] == {}
+
+
+async def test_node_ids_and_extra_data_do_not_matter(client: EngineClient) -> None:
+    await client.run({"1": empty(1), "2": save("1")})
+
+    entry = await client.run({"77": empty(1), "88": save("77")}, extra_data={"other": 1})
+
+    assert _cached(entry) == ["77", "88"]
+
+
+async def test_another_prefix_runs_the_save_node_alone(client: EngineClient) -> None:
+    await client.run({"1": empty(1), "2": save("1", "one")})
+
+    assert _cached(await client.run({"1": empty(1), "2": save("1", "other")})) == ["1"]
+
+
+async def test_an_unknown_input_is_part_of_the_key(client: EngineClient) -> None:
+    await client.run(saved_color(1))
+
+    assert _cached(await client.run({"1": empty(1), "2": save("1", _nonce="n")})) == ["1"]
+
+
+async def test_a_change_runs_everything_below_it(client: EngineClient) -> None:
+    await client.run({"1": empty(1), "3": invert("1"), "2": save("3")})
+
+    assert _cached(await client.run({"1": empty(2), "3": invert("1"), "2": save("3")})) == []
+
+
+async def test_only_the_previous_prompt_is_remembered(client: EngineClient) -> None:
+    await client.run(saved_color(1))
+    await client.run(saved_color(2))
+
+    assert _cached(await client.run(saved_color(1))) == []
+
+
+async def test_two_identical_save_nodes_write_one_file(client: EngineClient) -> None:
+    entry = await client.run({"1": empty(3), "2": save("1", "twin"), "4": save("1", "twin")})
+
+    assert entry["outputs"]["2"] == entry["outputs"]["4"]
+
+
+async def test_an_overwritten_input_file_runs_again(
+    client: EngineClient, engine: EngineProcess
+) -> None:
+    source = engine.base / "input" / "changing.png"
+    source.write_bytes((engine.base / "input" / "photo.png").read_bytes())
+    prompt = {"1": load("changing.png"), "2": preview("1")}
+    await client.run(prompt)
+    assert _cached(await client.run(prompt)) == ["1", "2"]
+
+    output = await client.run({"1": empty(9), "2": save("1", "other")})
+    name = output["outputs"]["2"]["images"][0]["filename"]
+    source.write_bytes((engine.base / "output" / name).read_bytes())
+    await client.run(prompt)
+
+    assert _cached(await client.run(prompt)) == ["1", "2"]
+
+
+async def test_freed_memory_forgets_results_and_unloaded_models_do_not(
+    client: EngineClient,
+) -> None:
+    await client.run(saved_color(1))
+    await client.post("/free", {"unload_models": True})
+    assert _cached(await client.run(saved_color(1))) == ["1", "2"]
+
+    await client.post("/free", {"free_memory": True})
+
+    assert _cached(await client.run(saved_color(1))) == []
+
+
+async def test_a_failed_prompt_leaves_what_it_finished(client: EngineClient) -> None:
+    failing = probe("Error", "1", kind="OSError", message="x")
+    entry = await client.run({"1": empty(4), "7": failing, "2": save("7")})
+    assert not entry["status"]["completed"]
+
+    assert _cached(await client.run({"1": empty(4), "2": save("1")})) == ["1"]

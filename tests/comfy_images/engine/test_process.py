@@ -1,0 +1,74 @@
+"""The process: how it starts, and how it dies."""
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.comfy_images.engine.graphs import preview, probe, save
+from tests.comfy_images.engine.process import EngineProcess, running_engine
+
+
+async def test_starting_empties_temp_and_keeps_the_rest(tmp_path: Path) -> None:
+    kinds = ("input", "output", "temp")
+    for kind in kinds:
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "old.png").touch()
+
+    async with running_engine(tmp_path):
+        pass
+
+    left = {kind for kind in kinds if (tmp_path / kind / "old.png").exists()}
+    assert left == {"input", "output"}
+
+
+async def test_it_answers_soon_after_its_start(tmp_path: Path) -> None:
+    """About 0.4 s on two idle cores; the bound leaves room for a busy machine."""
+    before = time.monotonic()
+    async with running_engine(tmp_path):
+        assert time.monotonic() - before < 3
+
+
+async def test_flags_of_comfyui_that_it_does_not_know_are_ignored(tmp_path: Path) -> None:
+    flags = ("--cpu", "--disable-api-nodes", "--preview-method", "auto", "--reserve-vram", "1")
+    async with running_engine(tmp_path, *flags) as engine:
+        assert (await engine.client.get("/prompt")).status == 200
+
+
+@pytest.mark.parametrize(("how", "code"), [("exit", 7), ("kill", -9), ("segv", -11)])
+async def test_a_node_can_take_the_process_down(tmp_path: Path, how: str, code: int) -> None:
+    async with running_engine(tmp_path) as engine, engine.client.watching() as watcher:
+        prompt = {"1": probe("Crash", how=how), "2": save("1")}
+        # The node may be faster than the answer to its own submission (sheet §4).
+        with suppress(aiohttp.ClientConnectionError):
+            await engine.client.submit(prompt, client_id=watcher.client_id)
+
+        assert await asyncio.wait_for(engine.process.wait(), 10) == code
+
+
+async def test_sigterm_ends_it_in_the_middle_of_a_node(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine, engine.client.watching():
+        prompt_id = await engine.client.submit({"1": probe("Hang", seconds=60), "2": preview("1")})
+        await engine.client.running(prompt_id)
+
+        engine.process.terminate()
+
+        await asyncio.wait_for(engine.process.wait(), 5)
+
+
+async def test_a_poster_can_be_seen(engine: EngineProcess) -> None:
+    """The first workflow of the product, from the prompt to the bytes of the file."""
+    inputs = {"prompt": "Lighthouse at dusk", "seed": 1, "width": 256, "height": 256}
+    prompt = {"1": {"class_type": "BurstPoster", "inputs": inputs}, "2": save("1", "poster")}
+    async with engine.client.watching(metadata=True) as watcher:
+        frames = await watcher.run(prompt)
+    entry = await engine.client.finished(frames[-1].data["prompt_id"])
+    [file] = entry["outputs"]["2"]["images"]
+
+    answer = await engine.client.get("/view", params=file)
+
+    assert answer.body.startswith(b"\x89PNG")
+    assert any(frame.kind == 4 for frame in frames)

@@ -1,0 +1,175 @@
+"""The queue, its deletion, and interruption."""
+
+from typing import Any, cast
+
+from tests.comfy_images.engine.captures import load, timeless
+from tests.comfy_images.engine.client import EngineClient
+from tests.comfy_images.engine.graphs import empty, preview, probe, save, saved_color, steps
+
+
+def _shape(value: Any) -> Any:
+    """Keys alone, whatever the values."""
+    if isinstance(value, dict):
+        return {name: _shape(member) for name, member in cast("dict[str, Any]", value).items()}
+    return type(value).__name__
+
+
+async def test_prompts_wait_in_order_with_the_front_one_first(client: EngineClient) -> None:
+    running = await client.submit(steps(100, 0.02))
+    await client.running(running)
+    later = await client.submit(saved_color(1))
+    front = await client.submit(saved_color(2), front=True)
+
+    queue = (await client.get("/queue")).body
+    remaining = (await client.get("/prompt")).body
+    await client.post("/interrupt")
+    await client.finished(later)
+
+    assert [item[1] for item in queue["queue_running"]] == [running]
+    assert [item[1] for item in queue["queue_pending"]] == [front, later]
+    assert remaining == {"exec_info": {"queue_remaining": 3}}
+    history = (await client.get("/history")).body
+    assert list(history)[-3:] == [running, front, later]
+
+
+async def test_a_deleted_prompt_never_runs_and_the_running_one_stays(
+    client: EngineClient,
+) -> None:
+    running = await client.submit(steps(20, 0.02), client_id="c")
+    await client.running(running)
+    pending = await client.submit(saved_color(3))
+
+    for prompt_id in (pending, running, "unknown"):
+        answer = await client.post("/queue", {"delete": [prompt_id]})
+        assert (answer.status, answer.body) == (200, b"")
+
+    assert (await client.finished(running))["status"]["completed"]
+    assert (await client.get(f"/history/{pending}")).body == {}
+
+
+async def test_clearing_drops_all_that_waits(client: EngineClient) -> None:
+    running = await client.submit(steps(20, 0.02), client_id="c")
+    await client.running(running)
+    await client.submit(saved_color(4))
+    await client.submit(saved_color(5))
+
+    await client.post("/queue", {"clear": True})
+
+    assert len((await client.get("/queue")).body["queue_pending"]) == 0
+    assert (await client.finished(running))["status"]["completed"]
+
+
+async def test_an_interrupted_prompt_ends_at_its_next_step_as_captured(
+    client: EngineClient,
+) -> None:
+    prompt_id = await client.submit(steps(1000, 0.02), client_id="c")
+    await client.running(prompt_id)
+
+    await client.post("/interrupt", {"prompt_id": prompt_id})
+    entry = await client.finished(prompt_id)
+
+    captured = next(iter(load("jobs.json")["history interrupted"].values()))
+    captured["status"]["messages"][-1][1]["node_type"] = "BurstProbeSteps"
+    assert timeless(entry["status"]) == timeless(captured["status"])
+    assert entry["outputs"] == {}
+    job = (await client.get(f"/api/jobs/{prompt_id}")).body
+    assert job["status"] == "failed"
+    assert _shape(job).keys() == _shape(load("jobs.json")["job interrupted"]).keys()
+
+
+async def test_an_interruption_of_another_prompt_is_ignored(client: EngineClient) -> None:
+    running = await client.submit(steps(20, 0.02), client_id="c")
+    await client.running(running)
+    pending = await client.submit(saved_color(6), client_id="c")
+
+    for prompt_id in (pending, "unknown"):
+        await client.post("/interrupt", {"prompt_id": prompt_id})
+
+    assert (await client.finished(running))["status"]["completed"]
+    assert (await client.finished(pending))["status"]["completed"]
+
+
+async def test_an_idle_interruption_is_forgotten(client: EngineClient) -> None:
+    assert (await client.post("/interrupt")).status == 200
+
+    assert (await client.run(steps(2, 0.01)))["status"]["completed"]
+
+
+async def test_an_interruption_body_that_is_a_list_is_an_internal_error(
+    client: EngineClient,
+) -> None:
+    assert (await client.post("/interrupt", [])).status == 500
+
+
+async def test_a_node_that_never_looks_is_interrupted_at_the_next_node(
+    client: EngineClient,
+) -> None:
+    prompt_id = await client.submit({"1": probe("Hang", seconds=0.4), "2": save("1")})
+    await client.running(prompt_id)
+
+    await client.post("/interrupt")
+    kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
+
+    assert (kind, data["node_id"], data["executed"]) == ("execution_interrupted", "2", ["1"])
+
+
+async def test_the_server_answers_while_a_node_works(client: EngineClient) -> None:
+    prompt_id = await client.submit({"1": probe("Hang", seconds=0.4), "2": preview("1")})
+    await client.running(prompt_id)
+
+    assert (await client.get("/system_stats")).status == 200
+    assert (await client.get(f"/history/{prompt_id}")).body == {}
+    await client.finished(prompt_id)
+
+
+async def test_an_error_keeps_the_outputs_that_came_before(client: EngineClient) -> None:
+    late = probe("Error", "1", kind="ValueError", message="late")
+    entry = await client.run({"1": empty(31), "2": save("1", "partial"), "7": late, "3": save("7")})
+
+    assert entry["status"]["status_str"] == "error"
+    assert list(entry["outputs"]) == ["2"]
+
+
+async def test_a_job_is_found_wherever_it_is(client: EngineClient) -> None:
+    captured = load("jobs.json")
+    running = await client.submit(steps(10, 0.02), client_id="c")
+    await client.running(running)
+    prompt = {"1": empty(40), "2": save("1", "meta")}
+    workflow = {"workflow": {"id": "11111111-2222-4333-8444-555555555555"}}
+    pending = await client.submit(prompt, client_id="c", extra_data={"extra_pnginfo": workflow})
+
+    in_progress = (await client.get(f"/api/jobs/{running}")).body
+    waiting = (await client.get(f"/api/jobs/{pending}")).body
+    await client.finished(pending)
+    completed = (await client.get(f"/api/jobs/{pending}")).body
+
+    assert in_progress.keys() == captured["job running"].keys()
+    assert in_progress["status"] == "in_progress"
+    assert waiting.keys() - {"workflow_id"} == captured["job pending"].keys()
+    assert waiting["status"] == "pending"
+    assert _shape(completed).keys() == _shape(captured["job completed"]).keys()
+    assert timeless(completed["preview_output"]) == timeless(
+        captured["job completed"]["preview_output"]
+    )
+
+
+async def test_an_unknown_job_is_not_found_and_has_no_short_route(client: EngineClient) -> None:
+    answer = await client.get("/api/jobs/nosuch")
+
+    assert (answer.status, answer.body) == (404, {"error": "Job not found"})
+    assert (await client.get("/jobs/nosuch")).status == 404
+
+
+async def test_a_history_entry_can_be_deleted_and_all_of_them_cleared(
+    client: EngineClient,
+) -> None:
+    first = await client.submit(saved_color(50), client_id="c")
+    second = await client.submit(saved_color(51), client_id="c")
+    await client.finished(second)
+
+    assert list((await client.get("/history", params={"max_items": 1})).body) == [second]
+    await client.post("/history", {"delete": [second]})
+    assert (await client.get(f"/history/{second}")).body == {}
+    assert (await client.get(f"/history/{first}")).body != {}
+    await client.post("/history", {"clear": True})
+    assert (await client.get("/history")).body == {}

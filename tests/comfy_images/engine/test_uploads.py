@@ -1,0 +1,93 @@
+"""Uploads: stored under the asked name if it is free or holds the same bytes."""
+
+import io
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.comfy_images.engine.client import Answer, EngineClient
+from tests.comfy_images.engine.process import EngineProcess, running_engine
+
+
+async def _upload(
+    client: EngineClient, content: bytes, name: str = "a.png", path: str = "/upload/image", **f: Any
+) -> Answer:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("image", io.BytesIO(content), filename=name)
+    for field, value in f.items():
+        form.add_field(field, value)
+    return await client.send("POST", path, data=form)
+
+
+async def test_other_bytes_get_another_name_and_the_same_bytes_the_same(
+    client: EngineClient, engine: EngineProcess
+) -> None:
+    names = [
+        (await _upload(client, content)).body["name"]
+        for content in (b"one", b"one", b"two", b"two", b"three")
+    ]
+
+    assert names == ["a.png", "a.png", "a (1).png", "a (1).png", "a (2).png"]
+    assert (engine.base / "input" / "a (1).png").read_bytes() == b"two"
+
+
+@pytest.mark.parametrize(("word", "name"), [("true", "o.png"), ("1", "o.png"), ("True", None)])
+async def test_only_true_and_1_overwrite(client: EngineClient, word: str, name: str | None) -> None:
+    await _upload(client, b"old", "o.png")
+
+    answer = await _upload(client, b"new" + word.encode(), "o.png", overwrite=word)
+
+    assert (answer.body["name"] == "o.png") == (name is not None)
+
+
+async def test_a_subfolder_is_made_and_returned(
+    client: EngineClient, engine: EngineProcess
+) -> None:
+    answer = await _upload(client, b"x", subfolder="job-1/in", path="/api/upload/image")
+
+    assert answer.body == {"name": "a.png", "subfolder": "job-1/in", "type": "input"}
+    assert (engine.base / "input" / "job-1" / "in" / "a.png").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("kind", ["temp", "output"])
+async def test_a_type_picks_the_folder(
+    client: EngineClient, engine: EngineProcess, kind: str
+) -> None:
+    answer = await _upload(client, b"x", "typed.png", type=kind)
+
+    assert answer.body["type"] == kind
+    assert (engine.base / kind / "typed.png").exists()
+
+
+async def test_any_kind_of_file_of_any_size_is_taken(client: EngineClient) -> None:
+    assert (await _upload(client, b"", "empty.bin")).body["name"] == "empty.bin"
+    assert (await _upload(client, b"x", "фото é 图.png")).body["name"] == "фото é 图.png"
+
+
+@pytest.mark.parametrize("subfolder", ["../..", "/etc", "a/../../b"])
+async def test_a_subfolder_outside_is_refused(client: EngineClient, subfolder: str) -> None:
+    assert (await _upload(client, b"x", subfolder=subfolder)).status == 400
+
+
+async def test_a_name_outside_is_refused(client: EngineClient) -> None:
+    assert (await _upload(client, b"x", "../zz.png")).status == 400
+
+
+async def test_an_unknown_type_is_an_internal_error(client: EngineClient) -> None:
+    assert (await _upload(client, b"x", type="bogus")).status == 500
+
+
+async def test_a_form_without_the_file_is_refused(client: EngineClient) -> None:
+    form = aiohttp.FormData({"wrong": "field"})
+
+    assert (await client.send("POST", "/upload/image", data=form)).status == 400
+
+
+async def test_a_body_over_the_limit_is_too_large(engine: EngineProcess) -> None:
+    async with running_engine(engine.base, "--max-upload-size", "1") as small:
+        answer = await _upload(small.client, b"x" * 1_100_000)
+        features = (await small.client.get("/features")).body
+
+    assert answer.status == 413
+    assert features["max_upload_size"] == 1024 * 1024

@@ -1,0 +1,107 @@
+"""POST /prompt judges a graph as ComfyUI 0.8.0 does: every captured request, answer for answer."""
+
+from operator import itemgetter
+from typing import Any
+
+import pytest
+
+from tests.comfy_images.engine.captures import load_lines, timeless
+from tests.comfy_images.engine.client import EngineClient
+from tests.comfy_images.engine.graphs import empty, invert, save, saved_color
+
+_ROWS = load_lines("validation.jsonl")
+_UNKNOWN = "missing node type"
+
+
+def _comparable(body: Any) -> Any:
+    """Without run-dependent parts; missing inputs in a fixed order, since ComfyUI's is random."""
+    body = timeless(body)
+    body.pop("number", None)
+    for node in body.get("node_errors", {}).values():
+        node["errors"].sort(key=itemgetter("details"))
+    return body
+
+
+@pytest.mark.parametrize("row", _ROWS, ids=[row["note"] for row in _ROWS])
+async def test_every_captured_prompt_gets_the_captured_answer(
+    client: EngineClient, row: Any
+) -> None:
+    answer = await client.post(row["path"], row["req"])
+
+    assert answer.status == row["status"]
+    if "json" not in row:
+        assert answer.body.decode() == row["text"]
+        return
+    body = _comparable(answer.body)
+    if row["note"] == _UNKNOWN:
+        body["error"]["details"] = body["error"]["details"].partition(".")[0]
+    assert body == _comparable(row["json"])
+
+
+async def test_an_unknown_class_says_that_this_is_the_engine_and_how_to_get_comfyui(
+    client: EngineClient,
+) -> None:
+    prompt: Any = {"1": {"class_type": "KSampler", "inputs": {}}}
+
+    error = (await client.post("/prompt", {"prompt": prompt})).body["error"]
+
+    assert error["message"] == "Cannot execute because node KSampler does not exist."
+    for word in ("Node ID '#1'", "embedded engine", "COMFYUI_URL", "COMFYUI_DIR"):
+        assert word in error["details"]
+
+
+@pytest.mark.parametrize("content", ["{nope", "null", "5"])
+async def test_a_body_that_is_no_object_is_an_internal_error(
+    client: EngineClient, content: str
+) -> None:
+    answer = await client.send("POST", "/prompt", data=content)
+
+    assert answer.status == 500
+    assert answer.headers["Content-Type"].startswith("text/plain")
+
+
+async def test_the_content_type_of_a_prompt_does_not_matter(client: EngineClient) -> None:
+    text = '{"prompt": {"1": {"class_type": "NopeNode", "inputs": {}}}}'
+
+    answer = await client.send("POST", "/prompt", data=text, headers={"Content-Type": "text/x"})
+
+    assert answer.body["error"]["type"] == "invalid_prompt"
+
+
+async def test_a_page_of_another_origin_is_refused(client: EngineClient) -> None:
+    body = {"prompt": saved_color(1)}
+
+    answer = await client.post("/prompt", body, headers={"Origin": "http://evil.example"})
+
+    assert (answer.status, answer.body) == (403, b"")
+
+
+async def test_front_makes_the_number_negative_and_a_given_number_is_kept(
+    client: EngineClient,
+) -> None:
+    front = (await client.post("/prompt", {"prompt": saved_color(2), "front": True})).body
+    given = (await client.post("/prompt", {"prompt": saved_color(2), "number": -5})).body
+
+    assert front["number"] < 0
+    assert given["number"] == -5.0
+
+
+async def test_a_chain_of_two_thousand_nodes_is_valid(client: EngineClient) -> None:
+    """ComfyUI fails with its recursion limit here; the engine has none."""
+    prompt: dict[str, Any] = {"0": empty()}
+    prompt |= {str(i): invert(str(i - 1)) for i in range(1, 2000)}
+    prompt["save"] = save("1999")
+
+    answer = await client.post("/prompt", {"prompt": prompt})
+    await client.post("/interrupt", {})
+
+    assert answer.status == 200
+
+
+async def test_an_unknown_input_that_names_an_absent_node_is_ignored(
+    client: EngineClient,
+) -> None:
+    """ComfyUI's worker thread dies of it (sheet §4)."""
+    prompt = {"1": empty(7, surprise=["99", 0]), "2": save("1")}
+
+    assert (await client.run(prompt))["status"]["completed"]
