@@ -100,8 +100,8 @@ def _check_link_type(
 ) -> None:
     link = link_of(value)
     source = object_info.get(graph.get(link.node_id, {}).get("class_type", ""))
-    if source is None:
-        return  # said already: absent or unknown
+    if source is None or link.slot < 0:
+        return  # said already: absent, unknown, or no slot at all
     types = output_types(source)
     if link.slot >= len(types):
         errors.add(

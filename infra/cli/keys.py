@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.config import Settings
 from app.db.postgres import open_database
@@ -50,7 +50,15 @@ def list_keys(
     async def work(identity: IdentityService, _settings: Settings) -> list[ApiKey]:
         return await identity.repository.list_keys(workspace)
 
-    table = Table("id", "workspace", "name", "ends in", "made", "last used", "state")
+    table = Table(
+        Column("id", no_wrap=True, min_width=36),
+        "workspace",
+        "name",
+        "ends in",
+        "made",
+        "last used",
+        "state",
+    )
     for key in _run(work):
         table.add_row(
             str(key.id),
