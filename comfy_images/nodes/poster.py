@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from PIL import Image
-
 from .drawing.render import render
 from .host import as_image, progress
 
@@ -46,9 +44,4 @@ class BurstPoster:
 
     def draw(self, prompt: str, seed: int, width: int, height: int) -> tuple[object]:
         """ComfyUI's entry point."""
-        report = progress()
-
-        def watch(step: int, steps: int, so_far: Image.Image) -> None:
-            report.step(step, steps, so_far if step < steps else None)
-
-        return (as_image(render(prompt, seed, width, height, watch)),)
+        return (as_image(render(prompt, seed, width, height, progress().step)),)

@@ -15,7 +15,7 @@ from .straight_forms import beams, overprint, ribbons, tiles, turning_squares
 from .type_plate import set_type
 
 Composition = Callable[[Sheet, Dice], Iterator[Plate]]
-Watcher = Callable[[int, int, Image.Image], None]
+Watcher = Callable[[int, int, Image.Image | None], None]
 
 COMPOSITIONS: Final[tuple[Composition, ...]] = (
     rings, tiles, halftone, ribbons, overprint, arches, beams, petals, turning_squares,
@@ -26,8 +26,8 @@ def render(prompt: str, seed: int, width: int, height: int, watch: Watcher) -> I
     """The same arguments give the same pixels.
 
     Neighbouring seeds differ in composition and palette, so a batch of counted seeds shows the
-    whole range. `watch` gets the step, the number of steps and the sheet so far; what it raises
-    stops the rendering.
+    whole range. `watch` gets the step, the number of steps and, after each of the two to four art
+    plates, the sheet so far; what it raises stops the rendering.
     """
     dice = Dice(seed)
     family, lap = seed % len(COMPOSITIONS), seed // len(COMPOSITIONS)
@@ -40,7 +40,7 @@ def render(prompt: str, seed: int, width: int, height: int, watch: Watcher) -> I
         press.print_plate(plate)
         watch(number, steps, press.show())
     press.print_plate(set_type(sheet, prompt, seed, dice), in_register=True)
-    watch(len(art) + 1, steps, press.show())
+    watch(len(art) + 1, steps, None)
     poster = press.finish()
-    watch(steps, steps, poster)
+    watch(steps, steps, None)
     return poster

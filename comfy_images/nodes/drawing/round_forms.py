@@ -11,11 +11,13 @@ from .sheet import Sheet
 def rings(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
     """Broken rings that widen outwards, after the Zurich concert posters of the fifties."""
     box = sheet.art
-    centre = box.at(dice.pick((0.3, 0.5, 0.64)), dice.pick((0.42, 0.5, 0.6)))
+    centre = box.at(dice.pick((0.33, 0.5, 0.67)), dice.pick((0.4, 0.5, 0.6)))
     plates = sheet.plates()
     ratio, step = dice.pick((1.38, 1.5, 1.62)), dice.pick((30.0, 45.0))
-    radius, previous = box.short * 0.07, -1
-    reach = math.hypot(box.width, box.height)
+    edges = (centre[0] - box.left, box.right - centre[0], centre[1] - box.top)
+    # One ring touches the nearest edge, so that none is cut off by a hair.
+    radius = min(*edges, box.bottom - centre[1]) * ratio ** -dice.whole(4, 5)
+    reach, previous = math.hypot(box.width, box.height), -1
     while radius < reach:
         outer = radius * ratio
         index = dice.whole(0, len(plates) - 1)
@@ -40,17 +42,19 @@ def _broken(dice: Dice, parts: int) -> list[tuple[int, int]]:
 def petals(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
     """Lens shapes turned about one point, one set to an ink; the overlaps make the drawing."""
     box = sheet.art
-    centre = box.at(0.5, dice.pick((0.5, 0.5, 0.62)))
-    reach = box.short * dice.pick((0.5, 0.58, 0.68))
+    centre = box.centre
+    reach = box.short * 0.5
     count = dice.pick((6, 8, 9, 12))
-    plates = sheet.plates()
-    for number, plate in enumerate(plates):
-        turn = 360 / count * number / len(plates) + dice.between(0, 4)
-        length = reach * (1 - 0.23 * number)
+    *petalled, heart = sheet.plates()[:3]
+    for number, plate in enumerate(petalled):
+        turn = 180 / count * number + dice.between(0, 4)
+        length = reach * (1 - 0.3 * number)
         for petal in range(count):
             angle = turn + petal * 360 / count
             plate.polygon(_lens(centre, length, length * 1.9 / count, angle))
-    plates[-1].disc(centre, reach * 0.16, cut=True)
+        plate.disc(centre, reach * 0.17, cut=True)
+    heart.disc(centre, reach * 0.13)
+    plates = [*petalled, heart]
     yield from sheet.clipped(plates)
 
 

@@ -51,7 +51,7 @@ def lay_out(width: int, height: int, palette: Palette, dice: Dice) -> Sheet:
     type_first = dice.chance(0.5)
     if width > height * 1.25:
         split = round(width * dice.pick((0.4, 0.46)))
-        inner = Box(margin, margin, split - margin, caption.top - margin / 2)
+        inner = Box(margin, margin, split - margin, caption.top - margin)
         art = Box(split, bleed, width - bleed, height - bleed)
         if not type_first:
             art = Box(bleed, bleed, width - split, height - bleed)

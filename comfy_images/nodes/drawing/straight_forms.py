@@ -75,10 +75,8 @@ def _offset(path: list[Point], distance: float) -> list[Point]:
 def tiles(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
     """A grid of quarter circles, halves, discs and triangles, two inks to a tile."""
     box = sheet.art
-    across = dice.pick((3, 4, 5))
-    cell = box.width / across
-    rows = max(1, round(box.height / cell))
-    tall = box.height / rows
+    across, rows = _grid(box, dice)
+    cell, tall = box.width / across, box.height / rows
     plates = sheet.plates(opaque=True)
     for row in range(rows):
         for column in range(across):
@@ -92,6 +90,16 @@ def tiles(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
                 for index, plate in enumerate(plates):
                     plate.polygon(form, cut=index != figure)
     yield from sheet.clipped(plates)
+
+
+def _grid(box: Box, dice: Dice) -> tuple[int, int]:
+    """Columns and rows whose tiles are nearly square: a stretched disc shows at once."""
+    shapes = [(across, max(1, round(box.height / box.width * across))) for across in range(2, 8)]
+
+    def stretch(shape: tuple[int, int]) -> float:
+        return abs(math.log(box.width / shape[0] * shape[1] / box.height))
+
+    return dice.pick(sorted(shapes, key=stretch)[:3])
 
 
 def _quarter(tile: Box, dice: Dice) -> list[Point]:
@@ -153,12 +161,17 @@ def turning_squares(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
 
 
 def overprint(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
-    """A few very large plain shapes, each an ink, laid over one another."""
+    """A few very large plain shapes, each an ink, laid over one another and whole."""
     box = sheet.art
     plates = sheet.plates()
-    spots = dice.shuffled(((0.3, 0.36), (0.66, 0.4), (0.46, 0.66), (0.72, 0.74)))
+    spots = dice.shuffled(((0.3, 0.36), (0.66, 0.4), (0.46, 0.64), (0.7, 0.68)))
     for plate, (x, y) in zip(plates, spots, strict=False):
-        centre, radius = box.at(x, y), box.short * dice.between(0.3, 0.46)
+        centre = box.at(x, y)
+        room = min(
+            *(centre[0] - box.left, box.right - centre[0]),
+            *(centre[1] - box.top, box.bottom - centre[1]),
+        )
+        radius = room * dice.between(0.86, 1.0)
         start = dice.whole(0, 7) * 45.0
         sweep = dice.pick((360.0, 360.0, 180.0, 270.0))
         plate.sector(centre, radius * dice.pick((0.0, 0.0, 0.45)), radius, start, start + sweep)

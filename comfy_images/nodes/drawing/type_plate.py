@@ -17,7 +17,7 @@ def set_type(sheet: Sheet, prompt: str, seed: int, dice: Dice) -> Plate:
     plate = Plate(sheet.size, sheet.palette.text, opaque=True)
     title, body = split_copy(clean(prompt) or "Untitled")
     title = _cased(title, dice)
-    weight = dice.pick((0.012, 0.026, 0.034))
+    weight = dice.pick((0.012, 0.024, 0.03))
     title_box, body_box = _boxes(sheet, with_body=bool(body))
     block = fit(
         title,
