@@ -19,6 +19,7 @@ from .signs import draw_accent, draw_sign
 CAP_HEIGHT: Final = 0.7
 """Of the em, like SIGN_WIDTH; measured on the face."""
 SIGN_WIDTH: Final = 0.8
+_SIGN_BEARING: Final = 0.05
 _REFERENCE: Final = 256
 _IN_FACE: Final = frozenset(map(chr, [*range(32, 127), *map(ord, "©«°±·»“”…™")])) | frozenset(
     "\u00b4\u2018\u2019\u2039\u203a\u2044"
@@ -90,12 +91,20 @@ def em_width(text: str) -> float:
     )
 
 
+def left_bearing(text: str) -> float:
+    """The blank left of the first character, in ems: lines hung by ink stand in one edge."""
+    first = pieces(text)[0] if text else Piece("", is_sign=True)
+    if first.is_sign:
+        return _SIGN_BEARING
+    return _font(_REFERENCE).getbbox(first.letters[0], anchor="ls")[0] / _REFERENCE
+
+
 def draw_text(plate: Plate, start: Point, text: str, size: float, weight: float) -> None:
     """Set one line from its left end on the baseline; weight is stroke per em."""
     x, y = start
     for piece in pieces(text):
         if piece.is_sign:
-            draw_sign(plate, piece.letters, (x + size * 0.05, y), size * CAP_HEIGHT)
+            draw_sign(plate, piece.letters, (x + size * _SIGN_BEARING, y), size * CAP_HEIGHT)
             x += size * SIGN_WIDTH
             continue
         plate.letters((x, y), piece.letters, _font(plate.enlarged(size)), size * weight)

@@ -14,12 +14,15 @@ def rings(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
     centre = box.at(dice.pick((0.33, 0.5, 0.67)), dice.pick((0.4, 0.5, 0.6)))
     plates = sheet.plates()
     ratio, step = dice.pick((1.38, 1.5, 1.62)), dice.pick((30.0, 45.0))
-    edges = (centre[0] - box.left, box.right - centre[0], centre[1] - box.top)
+    edges = (centre[0] - box.left, box.right - centre[0])
+    edges = (*edges, centre[1] - box.top, box.bottom - centre[1])
     # One ring touches the nearest edge, so that none is cut off by a hair.
-    radius = min(*edges, box.bottom - centre[1]) * ratio ** -dice.whole(4, 5)
-    reach, previous = math.hypot(box.width, box.height), -1
+    radius = min(edges) * ratio ** -dice.whole(4, 5)
+    reach, previous = math.hypot(max(edges[:2]), max(edges[2:])), -1
     while radius < reach:
         outer = radius * ratio
+        # The last ring reaches the farthest corner: a sliver left over looks like a mistake.
+        outer = reach if outer > reach * 0.85 else outer
         index = dice.whole(0, len(plates) - 1)
         index = (index + 1) % len(plates) if index == previous else index
         start, previous = dice.whole(0, 11) * step, index

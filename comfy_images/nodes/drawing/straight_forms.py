@@ -99,7 +99,8 @@ def _grid(box: Box, dice: Dice) -> tuple[int, int]:
     def stretch(shape: tuple[int, int]) -> float:
         return abs(math.log(box.width / shape[0] * shape[1] / box.height))
 
-    return dice.pick(sorted(shapes, key=stretch)[:3])
+    best = min(map(stretch, shapes))
+    return dice.pick([shape for shape in shapes if stretch(shape) <= best + 0.04])
 
 
 def _quarter(tile: Box, dice: Dice) -> list[Point]:
@@ -116,7 +117,7 @@ def _half(tile: Box, dice: Dice) -> list[Point]:
 
 
 def _disc(tile: Box, dice: Dice) -> list[Point]:
-    return _stretched(tile, tile.centre, arc((0, 0), 1, 0, 360), dice.pick((0.5, 0.36, 0.25)))
+    return arc(tile.centre, tile.short * dice.pick((0.5, 0.36, 0.25)), 0, 360)
 
 
 def _triangle(tile: Box, dice: Dice) -> list[Point]:
@@ -145,7 +146,7 @@ def turning_squares(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
     centre = box.at(dice.between(0.42, 0.58), dice.between(0.42, 0.58))
     corners = dice.pick((3, 4, 4, 6))
     turn, shrink = dice.pick((-9.0, 7.0, 11.0, 15.0)), dice.pick((0.84, 0.88))
-    radius, angle, number = math.hypot(box.width, box.height), dice.between(0, 90), 0
+    radius, angle, number = 2 * math.hypot(box.width, box.height), dice.between(0, 90), 0
     while radius > box.short * 0.03:
         shape = [
             (

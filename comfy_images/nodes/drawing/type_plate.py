@@ -4,13 +4,24 @@ import re
 from typing import Final
 
 from .dice import Dice
-from .lettering import CAP_HEIGHT, clean, draw_text, em_width
+from .lettering import (
+    CAP_HEIGHT,
+    SIGN_WIDTH,
+    clean,
+    draw_text,
+    em_width,
+    is_sign,
+    left_bearing,
+)
 from .plate import Box, Plate
 from .sheet import Sheet
 from .typesetting import Block, fit
 
 _TITLE_LENGTH: Final = 44
+_CLAUSE_LENGTH: Final = 56
 _CLAUSE: Final = re.compile(r"[,.;:!?()|]\s|\s-\s|[\u3002\u3001\uff0c\uff01\uff1f\uff1b\uff1a]")
+_DANGLING: Final = re.compile(r"\s(?:an?|and|as|at|by|for|from|in|of|on|or|the|to|with)$", re.I)
+"""Words that lead on to the next one, so a title must not end with them."""
 
 
 def set_type(sheet: Sheet, prompt: str, seed: int, dice: Dice) -> Plate:
@@ -25,7 +36,7 @@ def set_type(sheet: Sheet, prompt: str, seed: int, dice: Dice) -> Plate:
         title_box.height,
         largest=sheet.short * 0.27,
         smallest=max(5.0, sheet.short * 0.03),
-        lead=1.0,
+        lead=SIGN_WIDTH if _is_of_signs(title) else 1.0,
     )
     at_foot = sheet.type_at_foot and not body
     _place(plate, block, title_box, weight, at_foot=at_foot)
@@ -40,15 +51,24 @@ def set_type(sheet: Sheet, prompt: str, seed: int, dice: Dice) -> Plate:
 
 
 def split_copy(copy: str) -> tuple[str, str]:
-    """A title short enough to be set large, and the rest as running text."""
-    if len(copy) <= _TITLE_LENGTH:
+    """A title short enough to be set large, and the rest as running text.
+
+    Copy of signs is all title: small signs are noise, large ones are a pattern.
+    """
+    if len(copy) <= _TITLE_LENGTH or _is_of_signs(copy):
         return copy, ""
     clause = _CLAUSE.search(copy)
-    if clause and 3 <= clause.start() <= _TITLE_LENGTH:
+    if clause and 3 <= clause.start() <= _CLAUSE_LENGTH:
         return copy[: clause.start()].strip(), copy[clause.end() :].strip()
     cut = copy.rfind(" ", 0, 30)
     cut = cut if cut > 0 else 24
+    while (dangling := _DANGLING.search(copy, 0, cut)) and dangling.start() > 0:
+        cut = dangling.start()
     return copy[:cut].strip(), copy[cut:].strip()
+
+
+def _is_of_signs(copy: str) -> bool:
+    return sum(map(is_sign, copy)) * 2 > len(copy)
 
 
 def _cased(title: str, dice: Dice) -> str:
@@ -75,7 +95,7 @@ def _place(plate: Plate, block: Block, box: Box, weight: float, *, at_foot: bool
     if at_foot:
         first = box.bottom - block.leading * (len(block.lines) - 1)
     for number, line in enumerate(block.lines):
-        optical = box.left - block.size * 0.06
+        optical = box.left - block.size * (left_bearing(line) - weight)
         draw_text(plate, (optical, first + number * block.leading), line, block.size, weight)
 
 

@@ -1,12 +1,13 @@
 """Breaking and sizing copy: the largest size that fits, in lines as even as they can be."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from .lettering import em_width, is_sign
 
-_LONGEST_WORD: Final = 18
+_LONGEST_WORD: Final = 24
 _SPACE: Final = em_width("n n") - em_width("nn")
 
 
@@ -32,25 +33,34 @@ class Block:
 
 
 def words_of(copy: str) -> list[Word]:
-    """Words at spaces; signs (CJK, emoji) stand alone; longer than 18 letters is cut."""
+    """Words at spaces; signs (CJK, emoji) stand alone; a word of more than 24 letters is divided."""
     words: list[Word] = []
     for chunk in copy.split():
-        spaced, run = True, ""
-        for character in chunk:
-            if is_sign(character):
-                if run:
-                    words.append(Word(run, spaced))
-                    spaced, run = False, ""
-                words.append(Word(character, spaced))
-                spaced = False
-            else:
-                run += character
-                if len(run) == _LONGEST_WORD:
-                    words.append(Word(run, spaced))
-                    spaced, run = False, ""
-        if run:
-            words.append(Word(run, spaced))
+        parts = [part for run in _runs(chunk) for part in _divided(run)]
+        words.extend(Word(part, spaced=index == 0) for index, part in enumerate(parts))
     return words
+
+
+def _runs(chunk: str) -> list[str]:
+    """The chunk as single signs and the letters between them."""
+    runs: list[str] = []
+    after_sign = True
+    for character in chunk:
+        sign = is_sign(character)
+        if sign or after_sign:
+            runs.append(character)
+        else:
+            runs[-1] += character
+        after_sign = sign
+    return runs
+
+
+def _divided(run: str) -> list[str]:
+    """Pieces of even length, with hyphens: without a dictionary no better place is known."""
+    count = math.ceil(len(run) / _LONGEST_WORD)
+    length = math.ceil(len(run) / count)
+    parts = [run[start : start + length] for start in range(0, len(run), length)]
+    return [*(f"{part}-" for part in parts[:-1]), parts[-1]]
 
 
 def fit(

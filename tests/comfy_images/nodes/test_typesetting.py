@@ -43,3 +43,19 @@ def test_characters_without_a_glyph_are_signs_and_accented_letters_are_not() -> 
 
 def test_cleaning_drops_what_cannot_be_seen() -> None:
     assert clean("a\u200bb \n\n c\ufe0f\x00") == "ab c"
+
+
+def test_a_title_does_not_end_on_a_word_that_leads_on() -> None:
+    copy = "small wooden boat drifting on the wide river under heavy summer clouds"
+    title, body = split_copy(copy)
+    assert title == "small wooden boat drifting"
+    assert f"{title} {body}" == copy
+
+
+def test_copy_of_signs_is_all_title() -> None:
+    assert split_copy("月光下的灯塔" * 10) == ("月光下的灯塔" * 10, "")
+
+
+def test_a_very_long_word_is_divided_with_a_hyphen() -> None:
+    block = fit("x" * 40, 300, 200, largest=90, smallest=8, lead=1.0)
+    assert block.lines == ("x" * 20 + "-", "x" * 20)
