@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import dropwhile
 from typing import Final
 
 from PIL import ImageFont
@@ -45,11 +46,16 @@ def clean(text: str) -> str:
     """The text with spaces for every gap and without what no face can show."""
     text = unicodedata.normalize("NFC", text.translate(_REPLACED))
     kept = (c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE)
-    return " ".join("".join(kept).replace("\ufe0f", "").split())
+    words = "".join(kept).replace("\ufe0f", "").split()
+    # An accent with no letter before it has nothing to stand on.
+    based = ("".join(dropwhile(unicodedata.combining, word)) for word in words)
+    return " ".join(filter(None, based))
 
 
 def is_sign(character: str) -> bool:
-    return unicodedata.normalize("NFD", character)[0] not in _IN_FACE
+    """Whether it is set as a sign. An accent is not: it belongs to what it stands on."""
+    base = unicodedata.normalize("NFD", character)[0]
+    return base not in _IN_FACE and not unicodedata.combining(base)
 
 
 @lru_cache(maxsize=4096)
@@ -93,8 +99,8 @@ def em_width(text: str) -> float:
 
 def left_bearing(text: str) -> float:
     """The blank left of the first character, in ems: lines hung by ink stand in one edge."""
-    first = pieces(text)[0] if text else Piece("", is_sign=True)
-    if first.is_sign:
+    first = next(iter(pieces(text)), None)
+    if first is None or first.is_sign:
         return _SIGN_BEARING
     return _font(_REFERENCE).getbbox(first.letters[0], anchor="ls")[0] / _REFERENCE
 

@@ -1,6 +1,7 @@
 """Breaking and sizing copy: the largest size that fits, in lines as even as they can be."""
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -46,12 +47,12 @@ def _runs(chunk: str) -> list[str]:
     runs: list[str] = []
     after_sign = True
     for character in chunk:
-        sign = is_sign(character)
-        if sign or after_sign:
-            runs.append(character)
-        else:
+        accent = bool(runs and unicodedata.combining(character))
+        if accent or not (is_sign(character) or after_sign):
             runs[-1] += character
-        after_sign = sign
+        else:
+            runs.append(character)
+            after_sign = is_sign(character)
     return runs
 
 

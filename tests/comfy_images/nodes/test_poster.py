@@ -76,6 +76,8 @@ def test_every_size_is_drawn_whole(width: int, height: int) -> None:
         "Ünïcödé ñandú Łódź ǅ",
         "مرحبا بالعالم",
         "\u0301\u0302",
+        "Z" + "\u0337\u0323" * 40 + " q\u0323",
+        "क्षत्रिय",
         "\x00\x07\ud800",
         "a" * 5000,
         "word " * 3000,

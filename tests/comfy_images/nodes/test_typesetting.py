@@ -42,6 +42,7 @@ def test_characters_without_a_glyph_are_signs_and_accented_letters_are_not() -> 
 
 
 def test_cleaning_drops_what_cannot_be_seen() -> None:
+    assert clean("\u0301\u0302 \u0301x") == "x"
     assert clean("a\u200bb \n\n c\ufe0f\x00") == "ab c"
 
 
