@@ -54,8 +54,8 @@ class ComfyUI:
 
     port: int
 
-    def run(self, graph: dict[str, Any]) -> Run:
-        """Submit and listen until the server says that the prompt is over."""
+    def run(self, graph: dict[str, Any], *, interrupt: bool = False) -> Run:
+        """Submit and listen until the prompt is over; interrupt it at its first progress."""
         client_id = uuid.uuid4().hex
         messages: list[dict[str, Any]] = []
         previews = 0
@@ -67,6 +67,8 @@ class ComfyUI:
                 frame = events.recv(timeout=RUN_TIMEOUT_S)
                 if isinstance(frame, str):
                     messages.append(json.loads(frame))
+                    if interrupt and messages[-1]["type"] == "progress":
+                        httpx.post(self._url("interrupt")).raise_for_status()
                 else:
                     previews += 1
         return Run(self._history(prompt_id), messages, previews)
@@ -195,6 +197,12 @@ def test_the_steps_probe_reports_each_step(comfyui: ComfyUI) -> None:
     steps = [m["data"]["value"] for m in run.messages if m["type"] == "progress"]
     assert run.status == "success"
     assert steps == [1, 2, 3]
+
+
+def test_an_interruption_stops_the_steps_probe(comfyui: ComfyUI) -> None:
+    graph = _probe("BurstProbeSteps", steps=500, seconds=0.1, preview=False)
+    run = comfyui.run(graph, interrupt=True)
+    assert run.messages[-1]["type"] == "execution_interrupted"
 
 
 def test_out_of_memory_is_torchs_own_error(comfyui: ComfyUI) -> None:
