@@ -40,9 +40,7 @@ def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> Generato
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         names = {"name": Identifier(name), "template": Identifier(migrated_template)}
-        connection.execute(
-            SQL("create database {name} template {template}").format(**names)
-        )
+        connection.execute(SQL("create database {name} template {template}").format(**names))
         yield postgres.url_of(name)
         connection.execute(SQL("drop database {name} with (force)").format(**names))
 
