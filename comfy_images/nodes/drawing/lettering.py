@@ -22,8 +22,8 @@ CAP_HEIGHT: Final = 0.7
 SIGN_WIDTH: Final = 0.8
 _SIGN_BEARING: Final = 0.05
 _REFERENCE: Final = 256
-_IN_FACE: Final = frozenset(map(chr, [*range(32, 127), *map(ord, "©«°±·»“”…™")])) | frozenset(
-    "\u00b4\u2018\u2019\u2039\u203a\u2044"
+_IN_FACE: Final = frozenset(map(chr, range(32, 127))) | frozenset(
+    "©«°±·»“”…™\u00b4\u2018\u2019\u2039\u203a\u2044"
 )
 _REPLACED: Final = str.maketrans(
     {"\u2012": "-", "\u2013": "-", "—": "-", "\u2212": "-", "\u00d7": "x", "•": "·", "€": "EUR"}

@@ -72,21 +72,20 @@ def _lens(root: Point, length: float, half_width: float, angle: float) -> list[P
 
 
 def arches(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
-    """Rows of nested arches, each row in its own order of inks, shifted like bricks."""
+    """Rows of nested arches laid over one another like scales, each begun with its own ink."""
     box = sheet.art
     columns = dice.pick((2, 3, 3, 4))
     cell = box.width / columns
     rounds = dice.pick((3, 4, 5))
     plates = sheet.plates(opaque=True)
     rows = math.ceil(box.height / (cell / 2)) + 2
-    bricks = [
-        (box.left + (column + (row % 2) / 2 - 0.5) * cell + cell / 2, box.top + row * cell / 2)
+    feet = [
+        (box.left + (column + (row % 2) / 2) * cell, box.top + row * cell / 2)
         for row in range(rows)
         for column in range(-1, columns + 1)
     ]
-    for x, y in bricks:
-        first = dice.whole(0, len(plates) - 1)
-        _nest(plates, (x, y), cell / 2, rounds, first)
+    for foot in feet:
+        _nest(plates, foot, cell / 2, rounds, dice.whole(0, len(plates) - 1))
     yield from sheet.clipped(plates)
 
 

@@ -42,32 +42,47 @@ class Sheet:
 def lay_out(width: int, height: int, palette: Palette, dice: Dice) -> Sheet:
     """Landscape sheets set type beside the art, others above or below it.
 
-    Art bleeds off three edges or stands inside the margin; both are decided by the dice.
+    Art bleeds off the sheet's edges or stands inside the margin; both are decided by the dice.
     """
     margin = min(width, height) * 0.06
-    caption_height = min(width, height) * 0.03
-    caption = Box(margin, height - margin - caption_height, width - margin, height - margin)
-    bleed = 0.0 if dice.chance(0.6) else margin
+    page = Box(margin, margin, width - margin, height - margin)
+    frame = Box(0, 0, width, height) if dice.chance(0.6) else page
     type_first = dice.chance(0.5)
     if width > height * 1.25:
-        split = round(width * dice.pick((0.4, 0.46)))
-        inner = Box(margin, margin, split - margin, caption.top - margin)
-        art = Box(split, bleed, width - bleed, height - bleed)
-        if not type_first:
-            art = Box(bleed, bleed, width - split, height - bleed)
-            inner = Box(width - split + margin, margin, width - margin, inner.bottom)
-            caption = Box(inner.left, caption.top, caption.right, caption.bottom)
-        else:
-            caption = Box(caption.left, caption.top, split - margin, caption.bottom)
-        return Sheet(width, height, palette, art, inner, caption, type_at_foot=dice.chance(0.5))
-    part = dice.pick((0.32, 0.37))
+        part = width * dice.pick((0.4, 0.46))
+        boxes = _side_by_side(page, frame, part, margin, type_first=type_first)
+        return Sheet(width, height, palette, *boxes, type_at_foot=dice.chance(0.5))
+    part = height * dice.pick((0.32, 0.37))
+    boxes = _stacked(page, frame, part, margin, type_first=type_first)
+    return Sheet(width, height, palette, *boxes, type_at_foot=False)
+
+
+def _side_by_side(
+    page: Box, frame: Box, part: float, margin: float, *, type_first: bool
+) -> tuple[Box, Box, Box]:
+    """Art, type and caption; the caption stands under the type."""
     if type_first:
-        edge = round(height * part)
-        foot = caption.top - margin * 0.7
-        art = Box(bleed, edge, width - bleed, foot)
-        inner = Box(margin, margin, width - margin, edge - margin * 0.7)
-        return Sheet(width, height, palette, art, inner, caption, type_at_foot=False)
-    edge = round(height * (1 - part) - caption_height)
-    art = Box(bleed, bleed, width - bleed, edge)
-    inner = Box(margin, edge + margin * 0.7, width - margin, caption.top - margin * 0.7)
-    return Sheet(width, height, palette, art, inner, caption, type_at_foot=False)
+        split = round(part)
+        art = Box(split, frame.top, frame.right, frame.bottom)
+        left, right = page.left, split - margin
+    else:
+        split = round(page.right + margin - part)
+        art = Box(frame.left, frame.top, split, frame.bottom)
+        left, right = split + margin, page.right
+    caption = Box(left, page.bottom - margin / 2, right, page.bottom)
+    return art, Box(left, page.top, right, caption.top - margin), caption
+
+
+def _stacked(
+    page: Box, frame: Box, part: float, margin: float, *, type_first: bool
+) -> tuple[Box, Box, Box]:
+    """Art, type and caption; the caption runs along the foot of the page."""
+    caption = Box(page.left, page.bottom - margin / 2, page.right, page.bottom)
+    gap = margin * 0.7
+    if type_first:
+        edge = round(part)
+        art = Box(frame.left, edge, frame.right, caption.top - gap)
+        return art, Box(page.left, page.top, page.right, edge - gap), caption
+    edge = round(caption.top + margin - part)
+    art = Box(frame.left, frame.top, frame.right, edge)
+    return art, Box(page.left, edge + gap, page.right, caption.top - gap), caption

@@ -51,14 +51,11 @@ def ribbons(sheet: Sheet, dice: Dice) -> Iterator[Plate]:
 def _path(box: Box, band: float, dice: Dice) -> list[Point]:
     """The middle line: a straight, an S of two quarter turns, a straight; mirrored by chance."""
     radius = band * dice.between(0.62, 0.8)
-    middle = box.centre
     mirror = dice.pick((-1, 1))
-    first = arc((0, -radius), radius, 90, 0)
-    second = arc((2 * radius, -radius), radius, 180, 270)
     reach = box.width + box.height
-    points = [(-reach, 0.0), *first, *second, (reach, -2 * radius)]
-    shift_x, shift_y = -radius, radius
-    return [(middle[0] + mirror * (x + shift_x), middle[1] + (y + shift_y)) for x, y in points]
+    turns = arc((-radius, 0), radius, 90, 0) + arc((radius, 0), radius, 180, 270)
+    points = [(-reach, radius), *turns, (reach, -radius)]
+    return [(box.centre[0] + mirror * x, box.centre[1] + y) for x, y in points]
 
 
 def _offset(path: list[Point], distance: float) -> list[Point]:

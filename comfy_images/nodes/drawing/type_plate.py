@@ -93,7 +93,8 @@ def _place(plate: Plate, block: Block, box: Box, weight: float, *, at_foot: bool
     """Hang the first line's capitals from the box's top, or stand the last line on its foot."""
     first = box.top + block.size * CAP_HEIGHT
     if at_foot:
-        first = box.bottom - block.leading * (len(block.lines) - 1)
+        descender = block.size * 0.12  # half of one: the other half may hang into the gap
+        first = box.bottom - descender - block.leading * (len(block.lines) - 1)
     for number, line in enumerate(block.lines):
         optical = box.left - block.size * (left_bearing(line) - weight)
         draw_text(plate, (optical, first + number * block.leading), line, block.size, weight)
