@@ -75,10 +75,6 @@ class PromptQueue:
             running = [] if self._running is None else [self._running]
             return running, [entry[2] for entry in self._pending]
 
-    def is_running(self, prompt_id: str) -> bool:
-        with self._changed:
-            return self._running is not None and self._running.prompt_id == prompt_id
-
     def clear(self) -> None:
         with self._changed:
             self._pending.clear()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from comfy_images.engine.core import core_types
 from comfy_images.engine.execution.executor import Executor
-from comfy_images.engine.execution.running_node import InterruptFlag
+from comfy_images.engine.execution.running_node import Interrupt
 from comfy_images.engine.execution.worker import Worker
 from comfy_images.engine.folders import Folders
 from comfy_images.engine.prompt_queue import PromptQueue
@@ -31,7 +31,7 @@ class Engine:
     queue: PromptQueue
     hub: SocketHub
     worker: Worker
-    interrupt: InterruptFlag
+    interrupt: Interrupt
     prompt_numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def exec_info(self) -> JsonObject:
@@ -58,6 +58,6 @@ def build_engine(options: Options) -> Engine:
         hub.publish("status", status, None)
 
     queue = PromptQueue(on_change=announce)
-    interrupt = InterruptFlag()
+    interrupt = Interrupt()
     worker = Worker(queue, Executor(registry, interrupt), hub)
     return Engine(options, folders, registry, queue, hub, worker, interrupt)

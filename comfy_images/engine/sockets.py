@@ -75,7 +75,8 @@ class SocketHub:
 
     def publish(self, kind: str, data: JsonObject, client_id: str | None) -> None:
         """Send a JSON event to `client_id`, or to everybody if that is None. Thread-safe."""
-        self._deliver_soon(event_text(kind, data), client_id)
+        if self._sockets:  # progress_state grows with every node: do not write it for nobody
+            self._deliver_soon(event_text(kind, data), client_id)
 
     def publish_preview(self, preview: Preview, client_id: str | None) -> None:
         self._deliver_soon(preview, client_id)

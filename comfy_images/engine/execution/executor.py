@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from comfy_images.engine.execution.cache import NodeResult, ResultCache, cache_keys
 from comfy_images.engine.execution.call import Arguments, HiddenValues, call_node, gather
 from comfy_images.engine.execution.failure import error_report
-from comfy_images.engine.execution.running_node import InterruptFlag, RunningNode
+from comfy_images.engine.execution.running_node import Interrupt, RunningNode
 from comfy_images.engine.execution.schedule import Schedule
 from comfy_images.engine.host import InterruptedExecutionError, hosting
 
@@ -24,7 +24,7 @@ class Executor:
     """Runs prompts one at a time, in the worker thread."""
 
     registry: NodeRegistry
-    interrupt: InterruptFlag
+    interrupt: Interrupt
     cache: ResultCache = field(default_factory=ResultCache)
 
     def run(self, reporter: Reporter) -> None:
@@ -33,7 +33,6 @@ class Executor:
         Only exceptions are caught. SystemExit and the like end the worker thread and leave the
         prompt running forever, which is what happens in ComfyUI (sheet §4) and what our probes test.
         """
-        self.interrupt.clear()
         reporter.start()
         item = reporter.item
         # IS_CHANGED answers are written into the prompt; queue and history show it as it was sent.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comfy_images.engine.host import InterruptedExecutionError
@@ -14,26 +13,29 @@ if TYPE_CHECKING:
     from comfy_images.engine.execution.reporter import Reporter
 
 
-@dataclass(frozen=True, slots=True)
-class InterruptFlag:
-    """Set by POST /interrupt, forgotten when a prompt starts (sheet §1), used up when it acts."""
+@dataclass(slots=True)
+class Interrupt:
+    """Which prompt is to stop. Aimed by POST /interrupt, used up when it acts.
 
-    _event: threading.Event = field(default_factory=threading.Event)
+    It names its prompt, so that one that comes late cannot hit the prompt that follows.
+    """
 
-    def set(self) -> None:
-        self._event.set()
+    _prompt_id: str | None = None
+
+    def aim(self, prompt_id: str) -> None:
+        self._prompt_id = prompt_id
 
     def clear(self) -> None:
-        self._event.clear()
+        self._prompt_id = None
 
-    def raise_if_set(self) -> None:
-        """Return unless set.
+    def raise_if_aimed_at(self, prompt_id: str) -> None:
+        """Return unless `prompt_id` is to stop.
 
         Raises:
-            InterruptedExecutionError: It was set; it no longer is.
+            InterruptedExecutionError: It is; from now on it no longer is.
         """
-        if self._event.is_set():
-            self._event.clear()
+        if self._prompt_id == prompt_id:
+            self.clear()
             raise InterruptedExecutionError
 
 
@@ -43,11 +45,11 @@ class RunningNode:
 
     node_id: str
     reporter: Reporter
-    interrupt: InterruptFlag
+    interrupt: Interrupt
 
     def progress(self, value: int, total: int, preview: Image | None = None) -> None:
         self.check_interrupt()
         self.reporter.step(self.node_id, min(value, total), total, preview)
 
     def check_interrupt(self) -> None:
-        self.interrupt.raise_if_set()
+        self.interrupt.raise_if_aimed_at(self.reporter.item.prompt_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from comfy_images.engine.execution.failure import error_report
 from comfy_images.engine.execution.progress import ProgressBoard
 from comfy_images.engine.execution.reporter import Reporter
 from comfy_images.engine.queue_item import Execution
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from comfy_images.engine.execution.executor import Executor
     from comfy_images.engine.prompt_queue import PromptQueue
     from comfy_images.engine.sockets import SocketHub
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,17 @@ class Worker:
                 continue
             execution = Execution()
             reporter = Reporter(self.hub, item, execution, ProgressBoard(item.prompt_id))
-            self.executor.run(reporter)
+            self._run(reporter)
             self.queue.finish(item, execution)
             reporter.over()
+
+    def _run(self, reporter: Reporter) -> None:
+        """Run one prompt. One that cannot even begin must not end the thread, and with it all others."""
+        try:
+            self.executor.run(reporter)
+        except Exception as error:  # noqa: BLE001 - logged, and reported to the user
+            _log.exception("Prompt %s could not be run", reporter.item.prompt_id)
+            about = {"prompt_id": reporter.item.prompt_id, "node_id": None, "node_type": None}
+            reporter.message("execution_error", about | error_report(error, {}))
+        finally:
+            self.executor.interrupt.clear()

@@ -107,6 +107,6 @@ def _one_channel(path: Path, channel: str, headers: dict[str, str]) -> web.Respo
 def routes(engine: Engine) -> list[web.RouteDef]:
     handlers = FileRoutes(engine)
     return [
-        *(web.get("/view", handlers.view),),
+        web.get("/view", handlers.view),
         web.post("/upload/image", handlers.upload_image),
     ]

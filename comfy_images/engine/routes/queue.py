@@ -36,9 +36,11 @@ class QueueRoutes:
     async def interrupt(self, request: web.Request) -> web.Response:
         """Stop what runs, or a given prompt if that is what runs; a pending one is left alone."""
         body: Any = await request.json() if request.can_read_body else {}
-        prompt_id = body.get("prompt_id")
-        if not prompt_id or self.engine.queue.is_running(prompt_id):
-            self.engine.interrupt.set()
+        wanted = body.get("prompt_id")
+        running, _ = self.engine.queue.snapshot()
+        for item in running:
+            if not wanted or wanted == item.prompt_id:
+                self.engine.interrupt.aim(item.prompt_id)
         return web.Response()
 
     async def free(self, request: web.Request) -> web.Response:

@@ -62,6 +62,8 @@ class NodeValidator:
     def _check(self, node_id: str, report: NodeReport) -> None:
         node = self.prompt[node_id]
         inputs: JsonObject = node["inputs"]
+        if not isinstance(inputs, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"the inputs of node {node_id} are no object")
         node_type = self.registry[node["class_type"]]
         custom = custom_inputs(node_type)
         for name, spec in node_type.inputs().items():

@@ -1,11 +1,11 @@
 """The process: how it starts, and how it dies."""
 
 import asyncio
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from tests.comfy_images.engine.graphs import preview, probe, save
@@ -25,11 +25,12 @@ async def test_starting_empties_temp_and_keeps_the_rest(tmp_path: Path) -> None:
     assert left == {"input", "output"}
 
 
-async def test_it_answers_soon_after_its_start(tmp_path: Path) -> None:
-    """About 0.4 s on two idle cores; the bound leaves room for a busy machine."""
-    before = time.monotonic()
-    async with running_engine(tmp_path):
-        assert time.monotonic() - before < 3
+async def test_a_start_costs_little(tmp_path: Path) -> None:
+    """0.4 s on an idle machine. Its processor time is bounded, which a busy machine stretches less."""
+    async with running_engine(tmp_path) as engine:
+        used = psutil.Process(engine.process.pid).cpu_times()
+
+    assert used.user + used.system < 1.2
 
 
 async def test_flags_of_comfyui_that_it_does_not_know_are_ignored(tmp_path: Path) -> None:

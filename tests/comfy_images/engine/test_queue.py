@@ -173,3 +173,36 @@ async def test_a_history_entry_can_be_deleted_and_all_of_them_cleared(
     assert (await client.get(f"/history/{first}")).body != {}
     await client.post("/history", {"clear": True})
     assert (await client.get("/history")).body == {}
+
+
+async def test_two_prompts_of_the_same_id_and_number_both_run(client: EngineClient) -> None:
+    """ComfyUI's queue dies of them (sheet §4)."""
+    running = await client.submit(steps(10, 0.02), client_id="c")
+    await client.running(running)
+
+    for color in (60, 61):
+        await client.submit(saved_color(color), prompt_id="same", number=7, client_id="c")
+
+    assert (await client.run(saved_color(62)))["status"]["completed"]
+    entry = (await client.get("/history/same")).body["same"]
+    assert entry["prompt"][2]["1"]["inputs"]["color"] == 61
+
+
+async def test_a_client_id_that_is_no_text_harms_nobody(client: EngineClient) -> None:
+    """ComfyUI's process ends (sheet §4)."""
+    async with client.watching() as watcher:
+        await client.submit(saved_color(63), client_id=["a"])
+        frames = await watcher.run(saved_color(64))
+
+    assert frames[-1].kind == "executing"
+
+
+async def test_a_prompt_that_cannot_begin_fails_alone(client: EngineClient) -> None:
+    """A wrapped list is a value when it is validated and a link, here to itself, when it runs."""
+    loop = {"image": {"__value__": ["1", 0]}, "kind": "OSError", "message": "x"}
+    prompt = {"1": {"class_type": "BurstProbeError", "inputs": loop}, "2": preview("1")}
+
+    entry = await client.run(prompt)
+
+    assert entry["status"]["messages"][-1][0] == "execution_error"
+    assert (await client.run(saved_color(65)))["status"]["completed"]

@@ -98,6 +98,19 @@ async def test_a_chain_of_two_thousand_nodes_is_valid(client: EngineClient) -> N
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("inputs", ["abc", [], 5])
+async def test_inputs_that_are_no_object_are_an_error_of_their_node(
+    client: EngineClient, inputs: Any
+) -> None:
+    """In ComfyUI lists pass, and end its worker thread (sheet §4)."""
+    prompt = {"1": {"class_type": "BurstProbeOutOfMemory", "inputs": inputs}, "2": save("1")}
+
+    answer = await client.post("/prompt", {"prompt": prompt})
+
+    errors = answer.body["node_errors"]["1"]["errors"]
+    assert [error["type"] for error in errors] == ["exception_during_inner_validation"]
+
+
 async def test_an_unknown_input_that_names_an_absent_node_is_ignored(
     client: EngineClient,
 ) -> None:
