@@ -1,6 +1,5 @@
 """`./dev test --all`: every group of tests, each announced, timed and counted; the last line sums up."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -31,11 +30,12 @@ def nothing() -> Environment:
 
 def real_comfyui() -> Environment:
     """Install a real ComfyUI beside us, once."""
+    from infra.comfyui.install import ComfyUIInstallError, install
+
     try:
-        installer = importlib.import_module("infra.comfyui.install")
-        installer.install(COMFYUI_FOLDER, say)
-    except Exception as error:
-        raise CannotPrepareError(f"ComfyUI cannot be installed: {error!r}") from error
+        install(COMFYUI_FOLDER, say)
+    except (ComfyUIInstallError, OSError) as error:
+        raise CannotPrepareError(f"ComfyUI cannot be installed: {error}") from error
     return {"COMFYBURST_TEST_COMFYUI": str(COMFYUI_FOLDER)}
 
 
