@@ -16,10 +16,18 @@ from gpu_functions.contract import FailureCode, Json
 _POLL_S = 1.5
 _POLL_AFTER_END_S = 0.01
 _POLL_TIMEOUT_S = 5.0
-_UNREACHABLE_AFTER_S = 10.0
-_SILENT_SOCKET_S = 20.0
-_ABSENT_MEANS_LOST_S = 4.0
-"""In neither queue nor history for longer than any gap between the two (§8, point 9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds until an absence means something."""
+
+    lost_s: float = 4.0
+    """In neither queue nor history for longer than any gap between the two (§8, point 9)."""
+    unreachable_s: float = 10.0
+    """A ComfyUI that is not ours does not answer."""
+    silent_s: float = 20.0
+    """No frame while the prompt runs: the socket may be deaf."""
 
 
 class RunFailedError(Exception):
@@ -39,6 +47,7 @@ class Vigil:
     prompt_id: str
     stall_s: float
     refresh_socket: Callable[[], Awaitable[None]]
+    patience: Patience = field(default_factory=Patience)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by the last frame of the run: history is written by then."""
     active_at: float = field(default_factory=time.monotonic)
@@ -89,7 +98,7 @@ class Vigil:
             self.active_at, self._order = now, queue
         if self.prompt_id in queue:
             self._present_at = now
-        elif now - self._present_at > _ABSENT_MEANS_LOST_S:
+        elif now - self._present_at > self.patience.lost_s:
             raise RunFailedError(
                 FailureCode.COMFYUI_CRASHED, "ComfyUI forgot the prompt: it was restarted."
             )
@@ -97,7 +106,7 @@ class Vigil:
     def _check_reachable(self, error: Exception) -> None:
         """A child that hangs is a stall; somebody else's ComfyUI may simply be gone."""
         absent_s = time.monotonic() - self._answered_at
-        if self.running.folders is None and absent_s > _UNREACHABLE_AFTER_S:
+        if self.running.folders is None and absent_s > self.patience.unreachable_s:
             raise gone(self.running, error) from error
 
     def _check_stall(self) -> None:
@@ -110,7 +119,7 @@ class Vigil:
 
     async def _check_socket(self) -> None:
         now = time.monotonic()
-        if now - max(self.active_at, self._refreshed_at) > _SILENT_SOCKET_S:
+        if now - max(self.active_at, self._refreshed_at) > self.patience.silent_s:
             self._refreshed_at = now
             await self.refresh_socket()
 

