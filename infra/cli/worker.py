@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, NoReturn, cast
 from uuid import UUID
 
 import typer
@@ -18,15 +18,9 @@ from app.errors import AppError, NotFoundError
 from app.identity.repository import IdentityRepository
 from app.jobs.tokens import Tokens, WorkerGrant
 from app.secret import Keyring, SecretError
-from gpu_functions.settings import variables
 from infra.cli.migrate import NO_DATABASE
 from infra.local.running import settings_of_running
-
-# Beside the worker's own settings: what programs need to run at all, and what finds the GPU.
-_KEPT: Final = frozenset(
-    {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "HF_HOME"}
-)
-_KEPT_PREFIXES: Final = ("CUDA_", "NVIDIA_", "PYTORCH_", "HIP_", "ROCM_")
+from infra.local.worker import token_pipe, worker_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +42,29 @@ def become_worker(options: WorkerOptions) -> NoReturn:
     except (AppError, SecretError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    environment = worker_environment(os.environ, settings, options.environment)
-    reading, writing = os.pipe()
-    os.write(writing, token.encode())
-    os.close(writing)
-    os.set_inheritable(reading, True)  # noqa: FBT003 - the standard library's own signature
-    environment["COMFYBURST_WORKER_TOKEN_FD"] = str(reading)
+    environment = environment_of(os.environ, settings, options.environment)
     command = [sys.executable, "-P", "-m", "gpu_functions.celery_app"]
-    os.execve(sys.executable, command, environment)  # noqa: S606 - becomes it
+    with token_pipe(token) as pipe:
+        for descriptor in pipe.descriptors:
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - the standard library's signature
+        os.execve(sys.executable, command, {**environment, **pipe.env})  # noqa: S606 - becomes it
 
 
-def worker_environment(
+def environment_of(
     environ: Mapping[str, str], settings: Settings, environment: str
 ) -> dict[str, str]:
-    """What the worker may see: it runs other people's code beside it.
+    """What the worker may see.
 
     Args:
         environ: ours
-        settings: where Redis is, and which port the front door has unless it says so itself
+        settings: where Redis and the front door are
         environment: name its ComfyUI is registered under
     """
-    own = {variable.name for variable in variables()}
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if name in own | _KEPT or name.startswith(_KEPT_PREFIXES)
-    }
-    kept.setdefault("COMFYBURST_WORKER_STATE", str(settings.state / f"worker-{os.getpid()}"))
-    return kept | {
+    # A folder of its own: two workers of one machine do not share ComfyUI's input and output.
+    state = {"COMFYBURST_WORKER_STATE": str(settings.state / f"worker-{os.getpid()}")}
+    return {
+        **state,
+        **worker_environment(environ),
         "INTERNAL_URL": settings.internal_url or front_door_url(settings),
         "REDIS_URL": settings.redis_url,
         "COMFYBURST_ENVIRONMENT": environment,
