@@ -108,7 +108,7 @@ async def test_the_front_door_is_asked_to_wait_by_retry_after(
     front_door.faults.refuse["events"] = web.Response(status=503, headers={"Retry-After": "1"})
     async with sending(job) as sender:
         sender.add(line(1))
-        await asyncio.sleep(0.1)
+        await eventually(lambda: front_door.faults.requests["events"] == 1)
         del front_door.faults.refuse["events"]
         started = time.monotonic()
         assert await sender.end(Succeeded())
@@ -119,9 +119,10 @@ async def test_a_heartbeat_goes_out_when_there_is_nothing_to_say(
     front_door: FrontDoorDouble, sending: Sending
 ) -> None:
     job = front_door.submit({})
+    started = time.monotonic()
     async with sending(job, heartbeat_s=0.05):
-        await asyncio.sleep(0.4)
-    assert 4 <= len(job.batch_times) <= 9
+        await eventually(lambda: len(job.batch_times) == 5)
+    assert time.monotonic() - started > 5 * 0.04
     assert not job.events
 
 
