@@ -50,7 +50,6 @@ class Child:
                     stdout=writing,
                     stderr=asyncio.subprocess.STDOUT,
                     env={**service.env, **handover.env},
-                    cwd=service.cwd,
                     start_new_session=True,  # Ctrl-C reaches the supervisor alone
                     preexec_fn=_die_with_parent(service.stop_signal),
                     pass_fds=handover.descriptors,

@@ -27,12 +27,11 @@ class Service:
     argv: list[str]
     ready: Callable[[], Awaitable[bool]]
     env: Mapping[str, str]
-    cwd: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 10.0
     ready_timeout_s: float = 60.0
     popen: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """More arguments for Popen: the user it runs as."""
+    """More arguments for Popen: the user it runs as, its working directory."""
     handover: Callable[[], AbstractContextManager[Handover]] = _nothing
     """Entered for every start, restarts included; left once the process has its descriptors."""
     is_essential: bool = True

@@ -59,8 +59,9 @@ class Stack:
             async with asyncio.TaskGroup() as group:
                 for service in services:
                     group.create_task(self._start_one(service))
-        except* StackError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as failures:
+            # Whichever came first; the others were canceled, or failed for the same reason.
+            raise failures.exceptions[0] from None
 
     async def stop(self) -> None:
         """Stop all, the last started first."""

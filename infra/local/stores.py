@@ -28,7 +28,6 @@ def postgres_service(state: Path) -> tuple[Service, str]:
         postgres.argv,
         postgres.ready,
         _environment(),
-        cwd="/",
         stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM would wait for its clients
         popen=postgres.popen,
     )

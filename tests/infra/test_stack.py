@@ -15,7 +15,7 @@ from infra.local.service import Service
 from infra.local.stack import DEATHS, Stack, StackError
 
 WAITS = "import signal; signal.pause()"
-IGNORES_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
+IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 HAS_A_CHILD = (
     "import subprocess, sys; "
     "print(subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']).pid, "
@@ -23,10 +23,12 @@ HAS_A_CHILD = (
 )
 
 
-def service(state: Path, code: str, name: str = "small", **more: object) -> Service:
-    """A Python program that is ready once it has made a file."""
+def service(
+    state: Path, code: str, name: str = "small", *, first: str = "", **more: object
+) -> Service:
+    """A Python program that is ready once it has made a file; `first` comes before that."""
     ready_file = state / f"{name}.ready"
-    source = f"open({str(ready_file)!r}, 'a').write('started\\n'); {code}"
+    source = f"{first}\nopen({str(ready_file)!r}, 'a').write('started\\n'); {code}"
 
     async def ready() -> bool:
         return ready_file.exists()
@@ -87,6 +89,15 @@ async def test_one_that_ends_before_it_is_ready_is_told_with_its_last_words(stac
         await stack.start([dies])
 
 
+async def test_of_two_that_fail_together_one_is_told(stack: Stack) -> None:
+    both = [
+        Service(name, [sys.executable, "-c", "raise SystemExit(7)"], no, dict(os.environ))
+        for name in ("first", "second")
+    ]
+    with pytest.raises(StackError, match="before it was ready"):
+        await stack.start(both)
+
+
 async def test_one_that_is_never_ready_is_given_up(stack: Stack) -> None:
     never = Service(
         "small",
@@ -136,11 +147,10 @@ async def test_another_one_is_only_started_more_slowly(stack: Stack) -> None:
 async def test_stop_is_orderly_and_the_last_started_goes_first(stack: Stack) -> None:
     says_when = (
         "import signal, sys, time; "
-        "signal.signal(signal.SIGTERM, lambda *_: (print(time.time(), flush=True), sys.exit(0))); "
-        "signal.pause()"
+        "signal.signal(signal.SIGTERM, lambda *_: (print(time.time(), flush=True), sys.exit(0)))"
     )
-    await stack.start([service(stack.state, says_when, "first")])
-    await stack.start([service(stack.state, says_when, "second")])
+    for name in ("first", "second"):
+        await stack.start([service(stack.state, WAITS, name, first=says_when)])
     await stack.stop()
     ended = [float((stack.state / "logs" / f"{n}.log").read_text()) for n in ("second", "first")]
     assert ended == sorted(ended)
@@ -148,14 +158,14 @@ async def test_stop_is_orderly_and_the_last_started_goes_first(stack: Stack) -> 
 
 
 async def test_one_that_does_not_stop_is_killed(stack: Stack) -> None:
-    await stack.start([service(stack.state, IGNORES_SIGTERM, stop_timeout_s=0.3)])
+    await stack.start([service(stack.state, WAITS, first=IGNORES_SIGTERM, stop_timeout_s=0.3)])
     pid = pid_of(stack)
     await stack.stop()
     assert not psutil.pid_exists(pid)
 
 
 async def test_kill_ends_all_at_once(stack: Stack) -> None:
-    await stack.start([service(stack.state, IGNORES_SIGTERM)])
+    await stack.start([service(stack.state, WAITS, first=IGNORES_SIGTERM)])
     stopping = asyncio.create_task(stack.stop())
     await asyncio.sleep(0.1)
     stack.kill()

@@ -70,13 +70,13 @@ def test_a_stale_pid_that_belongs_to_another_program_now_is_left_alone(state: Pa
         file.write_text(kept)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's cluster lies outside")
-def test_the_cluster_of_root_follows_a_state_folder_that_is_moved(tmp_path: Path) -> None:
+def test_a_state_folder_can_be_moved(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
-    before.mkdir(mode=0o700)
-    data = EmbeddedPostgres(before, outside=tmp_path).data
+    with running_postgres(before) as postgres, psycopg.connect(postgres.url) as connection:
+        connection.execute("create table kept ()")
     before.rename(after)
-    assert EmbeddedPostgres(after, outside=tmp_path).data == data
+    with running_postgres(after) as postgres, psycopg.connect(postgres.url) as connection:
+        connection.execute("select from kept")
 
 
 def test_valkey_listens_on_a_socket_for_its_owner_only(state: Path) -> None:

