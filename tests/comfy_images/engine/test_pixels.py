@@ -96,6 +96,15 @@ def test_bilinear_samples_between_centres_and_repeats_the_border() -> None:
     assert scaled.ravel().tolist() == [0, 0.25, 0.75, 1]
 
 
+def test_bicubic_is_keys_convolution_with_torchs_coefficient() -> None:
+    """At a quarter of the way the kernel gives 0.2617 and -0.0352 to the two right taps."""
+    image = np.array([0, 1], dtype=np.float32).reshape(1, 1, 2, 1)
+
+    [scaled] = ImageScale().scale(image, "bicubic", 4, 1, "disabled")
+
+    assert scaled.ravel()[1] == pytest.approx(0.2265625)
+
+
 def test_a_blur_spreads_a_point_evenly_and_keeps_its_sum() -> None:
     image = np.zeros((1, 21, 21, 3), dtype=np.float32)
     image[0, 10, 10] = 1
