@@ -16,7 +16,8 @@ from infra.local.places import (
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids=oct)
-def umask(request: pytest.FixtureRequest) -> Generator[int]:
+def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[int]:
+    assert tmp_path.is_dir(), "made before the umask changes"
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
