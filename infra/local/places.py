@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,21 +15,21 @@ class PlaceError(Exception):
     """A folder cannot be used, and why."""
 
 
-def private_folder(path: Path) -> Path:
-    """Make a folder that only we can enter, whatever the umask.
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who runs a server that refuses to run as us."""
+
+    uid: int
+    gid: int
+
+
+def private_folder(path: Path, owner: Owner | None = None) -> Path:
+    """Make a folder that only we can enter, whatever the umask; or give it to `owner`.
 
     Raises:
         PlaceError: it is a link, another user's, or cannot be made.
     """
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.lstat()
-        if path.is_symlink() or status.st_uid != os.geteuid():
-            raise PlaceError(f"{path} is a link or belongs to another user; choose --state DIR")
-        path.chmod(0o700)
-    except OSError as error:
-        raise PlaceError(f"{path} cannot be used: {error.strerror}") from error
-    return path
+    return _folder_of_ours(path, 0o700, owner)
 
 
 def enterable_folder(path: Path) -> Path:
@@ -37,13 +38,26 @@ def enterable_folder(path: Path) -> Path:
     Raises:
         PlaceError: it is a link, another user's, or cannot be made.
     """
+    return _folder_of_ours(path, 0o711, None)
+
+
+def _folder_of_ours(path: Path, mode: int, owner: Owner | None) -> Path:
+    ours = {os.geteuid(), owner.uid if owner else os.geteuid()}
     try:
-        path.mkdir(mode=0o711, parents=True, exist_ok=True)
-        if path.is_symlink() or path.lstat().st_uid != os.geteuid():
-            raise PlaceError(f"{path} is a link or belongs to another user; remove it")
-        path.chmod(0o711)
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        # One descriptor for all: in /tmp the name may be another folder a moment later.
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if os.fstat(folder).st_uid not in ours:
+                raise PlaceError(f"{path} belongs to another user; remove it or choose --state DIR")
+            os.fchmod(folder, mode)
+            if owner is not None:
+                os.fchown(folder, owner.uid, owner.gid)
+        finally:
+            os.close(folder)
     except OSError as error:
-        raise PlaceError(f"{path} cannot be used: {error.strerror}") from error
+        reason = "it is a link" if path.is_symlink() else error.strerror
+        raise PlaceError(f"{path} cannot be used: {reason}") from error
     return path
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.places import PlaceError, private_folder, socket_folder
+from infra.local.places import Owner, PlaceError, private_folder, socket_folder
 from infra.local.postgres_binaries import PostgresMissingError, find_binaries, reachable_copy
 
 USER: Final = "burst"
@@ -108,11 +108,9 @@ class EmbeddedPostgres:
         Raises:
             subprocess.CalledProcessError: initdb failed; `stderr` says why.
         """
-        for folder in {self.data, self.socket}:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
-            if "user" in self.popen:
-                os.chown(folder, self.popen["user"], self.popen["group"])
+        owner = Owner(self.popen["user"], self.popen["group"]) if "user" in self.popen else None
+        for folder in (self.data, self.socket):
+            private_folder(folder, owner)
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
         self._end_orphan()

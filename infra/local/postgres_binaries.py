@@ -40,13 +40,13 @@ def find_binaries(major: int = 18) -> Path:
     )
 
 
-def reachable_copy(binaries: Path) -> Path:
+def reachable_copy(binaries: Path, copies: Path = COPIES) -> Path:
     """A copy that every user can run, one a machine and version; returns its `bin` folder."""
     package = binaries.parents[1]
     libraries = package.parent / f"{package.name}.libs"
     server = (binaries / "postgres").stat()
     version = hashlib.sha256(f"{binaries}\n{server.st_size}\n{server.st_mtime_ns}".encode())
-    copy = enterable_folder(COPIES / f"comfyburst-postgres-{version.hexdigest()[:12]}")
+    copy = enterable_folder(copies / f"comfyburst-postgres-{version.hexdigest()[:12]}")
     inner = copy / package.name / binaries.parent.name
     stamp = copy / ".complete"
     if not stamp.exists():
@@ -56,5 +56,13 @@ def reachable_copy(binaries: Path) -> Path:
         shutil.copytree(binaries.parent, inner, symlinks=True)
         # The binaries look for their libraries at this place beside them.
         shutil.copytree(libraries, copy / libraries.name)
+        _open_to_all(copy)
         stamp.touch()
     return inner / "bin"
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read what a strict umask closed when the wheel was installed."""
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

@@ -15,7 +15,7 @@ from infra.local.places import (
 )
 
 
-@pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids=oct)
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
 def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[int]:
     assert tmp_path.is_dir(), "made before the umask changes"
     before = os.umask(request.param)
@@ -43,7 +43,7 @@ def test_a_link_is_refused(tmp_path: Path, make: object) -> None:
     assert callable(make)
     (tmp_path / "elsewhere").mkdir(mode=0o755)
     (tmp_path / "state").symlink_to("elsewhere")
-    with pytest.raises(PlaceError, match="is a link"):
+    with pytest.raises(PlaceError, match="it is a link"):
         make(tmp_path / "state")
     assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o755
 
@@ -58,7 +58,7 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_in_its_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
-    with pytest.raises(PlaceError, match="cannot be used: File exists"):
+    with pytest.raises(PlaceError, match="cannot be used: "):
         private_folder(tmp_path / "state")
 
 

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from infra.local.postgres import EmbeddedPostgres, running_postgres
+from infra.local.postgres_binaries import reachable_copy
 from infra.local.valkey import EmbeddedValkey, running_valkey
 
 
@@ -77,6 +78,24 @@ def test_a_state_folder_can_be_moved(tmp_path: Path) -> None:
     before.rename(after)
     with running_postgres(after) as postgres, psycopg.connect(postgres.url) as connection:
         connection.execute("select from kept")
+
+
+def test_binaries_that_were_installed_for_root_alone_are_copied_for_all(tmp_path: Path) -> None:
+    binaries = tmp_path / "package" / "pginstall18" / "bin"
+    binaries.mkdir(parents=True, mode=0o700)
+    (binaries / "postgres").touch(mode=0o700)
+    (tmp_path / "package.libs").mkdir(mode=0o700)
+    (tmp_path / "package.libs" / "libpq.so").touch(mode=0o600)
+    copied = reachable_copy(binaries, tmp_path)
+    assert copied != binaries
+    for path, mode in (
+        (copied, 0o755),
+        (copied.parent, 0o755),
+        (copied / "postgres", 0o755),
+        (copied.parents[2] / "package.libs" / "libpq.so", 0o644),
+    ):
+        assert path.stat().st_mode & 0o777 == mode
+    assert reachable_copy(binaries, tmp_path) == copied
 
 
 def test_valkey_listens_on_a_socket_for_its_owner_only(state: Path) -> None:
