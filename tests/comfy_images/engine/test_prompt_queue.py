@@ -23,7 +23,7 @@ def _drained(queue: PromptQueue) -> list[float]:
 
 @pytest.mark.parametrize("deleted", range(7))
 def test_whatever_is_deleted_the_rest_keeps_its_order(deleted: int) -> None:
-    numbers = [3, 6, 1, 5, 0, 2, 4]
+    numbers = [0, 1, 3, 4, 2, 5, 6]  # an order that breaks the heap if it is not mended
     queue = PromptQueue(on_change=lambda: None)
     for number in numbers:
         queue.put(_item(number))
