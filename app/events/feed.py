@@ -112,7 +112,7 @@ class Feed:
 
     async def _forever(self, work: Callable[[Redis], Awaitable[None]]) -> None:
         assert self.redis is not None
-        while True:
+        while _wanted():
             try:
                 await work(self.redis)
             except _REDIS_ERRORS as error:
@@ -125,7 +125,7 @@ class Feed:
             await asyncio.sleep(TICK_S)
 
     async def _sender(self, redis: Redis) -> None:
-        while True:
+        while _wanted():
             message, job_id, kept = await self._outbox.get()
             async with redis.pipeline(transaction=False) as pipe:
                 if job_id is not None and kept is None:
@@ -140,7 +140,7 @@ class Feed:
         async with redis.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(HINTS_CHANNEL)
             self.hub.wake_all()  # what was sent while we were not listening is unknown
-            while True:
+            while _wanted():
                 message = cast(
                     dict[str, Any] | None, await cast(Any, channel).get_message(timeout=TICK_S * 2)
                 )
@@ -170,6 +170,12 @@ class Feed:
             progress=orjson.loads(kept[b"progress"]) if b"progress" in kept else None,
             preview=orjson.loads(kept[b"preview"]) if b"preview" in kept else None,
         )
+
+
+def _wanted() -> bool:
+    """Whether this task is to go on: redis-py may turn a cancel into a time-out of its own."""
+    task = asyncio.current_task()
+    return task is None or not task.cancelling()
 
 
 async def announce_keys_changed(redis: Redis | None) -> None:

@@ -1,7 +1,9 @@
 """The event stream: v2's order, resume without a gap, and nothing lost without Redis."""
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -50,6 +52,11 @@ class Reader:
         with self.news:
             self.ended = True
             self.news.notify_all()
+
+    def run_until_cut(self, url: str, headers: dict[str, str]) -> None:
+        """The same, where the server may go away."""
+        with contextlib.suppress(httpx.TransportError):
+            self.run(url, headers)
 
     def take(self, fields: dict[str, str]) -> None:
         with self.news:
@@ -207,3 +214,21 @@ def test_many_readers_of_one_job_all_hear_its_end(house: House) -> None:
         statuses = [pool.submit(read, i) for i in range(20)]
         house.executor.succeed()
         assert {s.result(timeout=10) for s in statuses} == {"succeeded"}
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_a_front_door_ends_quickly_with_streams_open(settings: Settings, round_: int) -> None:
+    with opened_house(settings) as house:
+        job = house.alice.submit(priority=round_)
+        reader = Reader()
+        auth = {"Authorization": f"Bearer {house.alice.key}"}
+        url = f"{house.url}/api/v2/jobs/{job['id']}/events"
+        thread = threading.Thread(target=reader.run_until_cut, args=(url, auth), daemon=True)
+        thread.start()
+        reader.wait_for("status")
+        house.executor.claim()
+        house.executor.send(progress=PROGRESS)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 4.0
+    thread.join(5)
+    assert not thread.is_alive()
