@@ -86,6 +86,7 @@ class Child:
         self.kill_group()
         await self.process.wait()
         await self._drain()
+        self.service.after_stop()
 
     def kill_group(self) -> None:
         """Kill it and all that it started in its session."""

@@ -1,5 +1,6 @@
 """Where things of a state folder may lie: private folders, short socket paths, folders nobody can enter."""
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -71,3 +72,11 @@ def socket_folder(path: Path) -> Path:
     if len(str(path)) <= MAX_SOCKET_FOLDER:
         return path
     return Path(tempfile.gettempdir()) / _short_name(path)
+
+
+def leave_socket_folder(path: Path) -> None:
+    """Remove the folder that stood in for `path`, once its server has taken its socket away."""
+    folder = socket_folder(path)
+    if folder != path:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.places import Owner, PlaceError, private_folder, socket_folder
+from infra.local.places import Owner, PlaceError, leave_socket_folder, private_folder, socket_folder
 from infra.local.postgres_binaries import PostgresMissingError, find_binaries, reachable_copy
 
 USER: Final = "burst"
@@ -199,3 +199,4 @@ def running_postgres(
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_TIMEOUT_S)
+        leave_socket_folder(postgres.data)

@@ -38,3 +38,5 @@ class Service:
     """Five deaths in a minute end the stack; of other services they only slow the restarts."""
     is_quiet: bool = False
     """Its output goes to its log file alone; its last lines are told when it fails to start."""
+    after_stop: Callable[[], None] = lambda: None
+    """Takes away what must not outlive the stack."""

@@ -3,8 +3,10 @@
 import os
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
+from infra.local.places import leave_socket_folder
 from infra.local.postgres import EmbeddedPostgres
 from infra.local.service import Service
 from infra.local.stack import StackError
@@ -30,6 +32,7 @@ def postgres_service(state: Path) -> tuple[Service, str]:
         _environment(),
         stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM would wait for its clients
         popen=postgres.popen,
+        after_stop=partial(leave_socket_folder, postgres.data),
     )
     return service, postgres.url
 
@@ -39,7 +42,14 @@ def valkey_service(state: Path) -> tuple[Service, str]:
     valkey = EmbeddedValkey(state)
     valkey.prepare()
     # It warns about the kernel's settings at every start, in the longest of lines.
-    service = Service("valkey", valkey.argv, valkey.ready, _environment(), is_quiet=True)
+    service = Service(
+        "valkey",
+        valkey.argv,
+        valkey.ready,
+        _environment(),
+        is_quiet=True,
+        after_stop=partial(leave_socket_folder, valkey.data),
+    )
     return service, valkey.url
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from infra.local.places import private_folder, socket_folder
+from infra.local.places import leave_socket_folder, private_folder, socket_folder
 
 START_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.02
@@ -100,3 +100,4 @@ def running_valkey(state: Path) -> Generator[EmbeddedValkey]:
     finally:
         process.terminate()
         process.wait(START_TIMEOUT_S)
+        leave_socket_folder(valkey.data)
