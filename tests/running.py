@@ -118,6 +118,7 @@ def running(
     """`comfyburst up` on a free port until the block ends; then it must stop by itself."""
     ready_file = state.parent / "ready.json"
     output = state.parent / "up.log"
+    ready_file.unlink(missing_ok=True)  # of a supervisor that was killed
     with output.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [*up_command(state), "--ready-file", str(ready_file), *arguments],

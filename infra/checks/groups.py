@@ -39,11 +39,6 @@ def real_comfyui() -> Environment:
     return {"COMFYBURST_TEST_COMFYUI": str(COMFYUI_FOLDER)}
 
 
-def smoke() -> Environment:
-    """Ratios only: times of a shared machine decide nothing."""
-    return {"COMFYBURST_BENCH": "smoke"}
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """Tests that are run together, chosen by their markers."""
@@ -51,6 +46,7 @@ class Group:
     name: str
     markers: str
     prepare: Callable[[], Environment] = nothing
+    on_all_cores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +82,15 @@ class Outcome:
 
 
 GROUPS: Final = (
-    Group("unit and integration", "not stack and not chaos and not comfyui and not bench"),
-    Group("stack", "stack and not chaos and not comfyui and not bench"),
+    Group(
+        "unit and integration",
+        "not stack and not chaos and not comfyui and not bench",
+        on_all_cores=True,
+    ),
+    Group("stack", "stack and not chaos and not comfyui and not bench", on_all_cores=True),
     Group("chaos", "chaos and not comfyui and not bench"),
     Group("real ComfyUI", "comfyui and not bench", real_comfyui),
-    Group("bench", "bench", smoke),
+    Group("bench", "bench"),
 )
 NOT_YET: Final = {
     "S3 server": "storage is a folder so far; S3 has an issue of its own",
@@ -151,6 +151,8 @@ def _pytest(group: Group, arguments: Sequence[str], extra: Environment) -> tuple
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-m", group.markers, f"--junitxml={report}"]
+        if group.on_all_cores:
+            command += ["-q", "-n", "auto", "--dist", "loadfile"]
         done = subprocess.run(  # noqa: S603 - our own pytest
             [*command, *arguments], cwd=ROOT, env={**os.environ, **extra}, check=False
         )

@@ -1,8 +1,6 @@
 """What an installation needs before its first request: migrations, the local workspace, a key, a token."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 from app.config import Settings
@@ -13,6 +11,7 @@ from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
 from app.jobs.tokens import Tokens, WorkerGrant
 from app.secret import Keyring
+from infra.local.private_file import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,5 @@ async def _kept_key(identity: IdentityService, settings: Settings) -> str:
         if is_well_formed(key) and await identity.repository.principal(hash_key(key)):
             return key
     key, _ = await identity.create_key(settings.local_workspace, "made by ./dev")
-    _write_private(path, key)
+    write_private(path, key)
     return key
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    temporary.replace(path)

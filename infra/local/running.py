@@ -1,11 +1,11 @@
 """Settings of the installation that `./dev` runs here: what the commands beside it connect to."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from app.config import Settings
+from infra.local.private_file import write_private
 
 SERVICES_FILE = "services.json"
 
@@ -30,7 +30,5 @@ def settings_of_running() -> Settings:
 
 def write_services(state: Path, database_url: str, redis_url: str) -> None:
     """Record how the embedded parts are reached, readable by the owner alone."""
-    path = state / SERVICES_FILE
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"database_url": database_url, "redis_url": redis_url}, file)
+    known = {"database_url": database_url, "redis_url": redis_url}
+    write_private(state / SERVICES_FILE, json.dumps(known))

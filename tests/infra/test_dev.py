@@ -69,7 +69,7 @@ DEFAULT = ["-m", "pytest", "-m", "not comfyui and not chaos and not bench"]
         (["up", "--port", "9000"], [*CLI, "up", "--port", "9000"]),
         (["run", "a b.json", "-i", "1.x=y z"], [*CLI, "run", "a b.json", "-i", "1.x=y z"]),
         (["doctor"], [*CLI, "doctor"]),
-        (["test"], DEFAULT),
+        (["test"], [*DEFAULT, "-q", "-n", "auto", "--dist", "loadfile"]),
         (["test", "tests/app", "-k", "a b"], [*DEFAULT, "tests/app", "-k", "a b"]),
         (["test", "--all", "-x"], ["-m", "infra.checks.groups", "-x"]),
         (["test", "-x", "--all"], ["-m", "infra.checks.groups", "-x"]),
