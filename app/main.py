@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from app import health
+from app import health, welcome
 from app.assets.repository import AssetRepository
 from app.assets.routes import files_router
 from app.assets.routes import router as assets_router
@@ -50,6 +52,8 @@ from app.workflows.environments.repository import EnvironmentRepository
 from app.workflows.environments.service import EnvironmentService
 from storage.local import LocalStorage
 
+log = logging.getLogger(__name__)
+
 START_TIMEOUT_S = 600.0
 """Lease of a dispatched GPU call until it claims: image pull and boot included."""
 
@@ -63,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The application; everything it needs is made when it starts and closed when it ends."""
     app = FastAPI(
         title="Comfyburst",
-        version="0.1.0",
+        version=version("comfyburst"),
         description=_DESCRIPTION,
         lifespan=lambda app: _lifespan(app, settings),
         redirect_slashes=False,  # the official client cannot follow a redirect of its upload
@@ -76,8 +80,9 @@ def create_app(settings: Settings) -> FastAPI:
         origins=frozenset({settings.public_url} if settings.public_url else ()),
     )
     install_error_handlers(app)
-    for router in (health.router, jobs_router, assets_router, files_router, executor_router):
+    for router in (welcome.router, health.router, jobs_router, assets_router, files_router):
         app.include_router(router)
+    app.include_router(executor_router, include_in_schema=False)
     return app
 
 
@@ -99,7 +104,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
             stack.callback(bell.stop)
         hub = EventHub()
         identity_repository = IdentityRepository(database)
-        feed = Feed(hub, redis, on_keys_changed=lambda: identity.forget())
+        feed = Feed(hub, redis, lambda: identity.forget())
         identity = IdentityService(identity_repository, feed.reliable)
         parts = _Parts(settings, database, hub, feed, bell)
         parts.provide(app, identity)
@@ -112,12 +117,18 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _background(task: "asyncio.Future[None]") -> AsyncGenerator[None]:
+    task.add_done_callback(_say_why)
     try:
         yield
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def _say_why(task: "asyncio.Future[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a background task ended", exc_info=task.exception())
 
 
 @dataclass(frozen=True, slots=True)

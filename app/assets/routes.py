@@ -91,7 +91,8 @@ async def delete_asset(request: Request, id: str, caller: Writer) -> Response:
     return Response(status_code=204)
 
 
-@router.api_route("/{id}/content", methods=["GET", "HEAD"], response_class=Response)
+@router.get("/{id}/content", response_class=Response)
+@router.head("/{id}/content", include_in_schema=False)
 async def get_content(request: Request, id: str, caller: Reader) -> Response:
     """The bytes, with Range; from object storage a 302 to a fresh signed URL."""
     asset = await _asset(request, id, caller)

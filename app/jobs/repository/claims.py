@@ -86,11 +86,6 @@ left join app.job_secrets secret on secret.job_id = j.id
 where a.claim_id = %(claim_id)s and j.epoch = a.epoch and j.status = 'running'
   and j.lease_expires_at > now()
 """
-LIVE_RUNS: LiteralString = """
-select count(*) as runs from app.jobs
-where status = 'running' and backend = 'local' and executor_id = %(executor_id)s
-  and lease_expires_at > now()
-"""
 DISPATCH_STANDING: LiteralString = """
 select extract(epoch from lease_expires_at - now()) as lease_left_s from app.jobs
 where id = %(job_id)s and dispatch_id = %(dispatch_id)s and status = 'running'
