@@ -47,6 +47,8 @@ class Group:
     markers: str
     prepare: Callable[[], Environment] = nothing
     on_all_cores: bool = False
+    coverage: bool = False
+    """Measured, and held to `fail_under` of pyproject.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ GROUPS: Final = (
         "unit and integration",
         "not stack and not chaos and not comfyui and not bench",
         on_all_cores=True,
+        coverage=True,
     ),
     Group("stack", "stack and not chaos and not comfyui and not bench", on_all_cores=True),
     Group("chaos", "chaos and not comfyui and not bench"),
@@ -151,6 +154,8 @@ def _pytest(group: Group, arguments: Sequence[str], extra: Environment) -> tuple
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-m", group.markers, f"--junitxml={report}"]
+        if group.coverage:
+            command += ["--cov", "--cov-report="]
         if group.on_all_cores:
             command += ["-q", "-n", "auto", "--dist", "loadfile"]
         done = subprocess.run(  # noqa: S603 - our own pytest

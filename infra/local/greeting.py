@@ -26,7 +26,7 @@ def greeting(url: str, comfyui: str, state: Path, seconds: float) -> str:
             "",
             "  A first picture, by the command line:",
             "",
-            f"    {_command(state)} run {poster} -o outputs",
+            f"    {_command(state)} run {poster} -i 1.prompt='Hello, world' -o outputs",
             "",
             "  and by the API:",
             "",
