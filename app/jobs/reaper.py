@@ -22,9 +22,10 @@ class Reaper:
 
     async def run(self, holder: str) -> None:
         """Tick; extend all leases if we were away, else act on what has passed."""
-        late, extended = await self.repository.tick(holder, ready=await self.ready())
-        if late:
-            log.info("the reaper was away: %d leases extended, nothing reaped", extended)
+        tick = await self.repository.tick(holder, ready=await self.ready())
+        if tick.late:
+            log.info("the reaper was away: %d leases extended, nothing reaped", tick.extended)
+        if tick.late or not tick.due:
             return
         for moved in await self.repository.reap():
             self.feed.moved(moved.id, moved.seq, ended=moved.is_terminal)

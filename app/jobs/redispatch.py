@@ -12,7 +12,7 @@ class Redispatch:
 
     repository: ReadyRepository
     wake: Callable[[str], None]
-    every_s: float = 2.0
+    every_s: float = 3.0
     name: str = "redispatch"
 
     async def run(self, holder: str) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRINTS_ARGUMENTS = """#!/bin/sh
 pwd
 echo "state=$COMFYBURST_STATE"
-for word in "$@"; do echo "$word"; done
+for word in "$@"; do printf '%s\\n' "$word"; done
 """
 
 

@@ -41,10 +41,22 @@ _ATTEMPT: LiteralString = """, attempt as (
 )"""
 
 
-_TICKET: LiteralString = """
+# Seen again: the same ticket while its lease lives.
+CLAIMED_BEFORE: LiteralString = """
+select j.id, j.workspace_id, j.status, j.seq, j.epoch, j.environment, j.graph, j.inputs,
+    extract(epoch from j.deadline_at - now()) as deadline_in_s, secret.ciphertext
+from app.job_attempts a
+join app.jobs j on j.id = a.job_id
+left join app.job_secrets secret on secret.job_id = j.id
+where a.claim_id = %(claim_id)s and j.epoch = a.epoch and j.status = 'running'
+  and j.lease_expires_at > now()
+"""
+
+_TICKET: LiteralString = f"""
 select moved.id, moved.workspace_id, moved.status, moved.seq, moved.epoch, moved.environment,
     moved.graph, moved.inputs, moved.deadline_in_s, secret.ciphertext
 from moved left join app.job_secrets secret on secret.job_id = moved.id
+union all {CLAIMED_BEFORE} and not exists (select 1 from moved)
 """
 
 
@@ -76,16 +88,6 @@ CLAIM_DISPATCHED: LiteralString = _claim("""
            and tries - interruptions < max_tries))
     for update""")
 
-# Seen again: the same ticket while its lease lives.
-CLAIMED_BEFORE: LiteralString = """
-select j.id, j.workspace_id, j.status, j.seq, j.epoch, j.environment, j.graph, j.inputs,
-    extract(epoch from j.deadline_at - now()) as deadline_in_s, secret.ciphertext
-from app.job_attempts a
-join app.jobs j on j.id = a.job_id
-left join app.job_secrets secret on secret.job_id = j.id
-where a.claim_id = %(claim_id)s and j.epoch = a.epoch and j.status = 'running'
-  and j.lease_expires_at > now()
-"""
 DISPATCH_STANDING: LiteralString = """
 select extract(epoch from lease_expires_at - now()) as lease_left_s from app.jobs
 where id = %(job_id)s and dispatch_id = %(dispatch_id)s and status = 'running'
@@ -143,8 +145,8 @@ class ClaimRepository:
                 },
             )
         except UniqueViolation:
-            row = None  # the same claim won in parallel: the whole statement was rolled back
-        row = row or await self.database.one(CLAIMED_BEFORE, {"claim_id": claim.claim_id})
+            # The same claim won, in parallel or before: this statement was rolled back whole.
+            row = await self.database.one(CLAIMED_BEFORE, {"claim_id": claim.claim_id})
         return _claimed(row) if row else None
 
 

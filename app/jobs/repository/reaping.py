@@ -27,7 +27,15 @@ with before as (
     from ticked where ticked.late and j.status in ('dispatched', 'running')
     returning j.id
 )
-select late, (select count(*) from extended) as extended from ticked
+select late, (select count(*) from extended) as extended,
+    exists (select 1 from app.jobs j where j.status in ('dispatched', 'running')
+        and (j.lease_expires_at < now() or j.cancel_requested_at
+             < now() - make_interval(secs => %(cancel_grace_s)s)))
+    or exists (select 1 from app.jobs j
+        where j.status in ('queued', 'dispatched', 'running') and j.deadline_at < now())
+    or exists (select 1 from app.jobs j
+        where j.status in ('queued', 'dispatched') and j.start_by < now()) as due
+from ticked
 """
 
 _FRESH: LiteralString = """exists (select 1 from app.maintenance
@@ -119,6 +127,18 @@ ALL_REAPS = (REAP_CANCELS, REAP_DEADLINES, REAP_LEASES, REAP_EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick found."""
+
+    late: bool
+    """Its predecessor is too old: nothing may be reaped now."""
+    extended: int
+    """Leases that were therefore made whole."""
+    due: bool
+    """Something has passed; while nothing has, a tick is all the reaper costs."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReapingRepository:
     """Acts on what has passed."""
 
@@ -132,11 +152,11 @@ class ReapingRepository:
         """A tick older than this is late."""
         return self.lease_s / 3
 
-    async def tick(self, holder: str, *, ready: bool) -> tuple[bool, int]:
-        """Tick; returns whether it came late, and how many leases it then extended."""
+    async def tick(self, holder: str, *, ready: bool) -> Tick:
+        """Tick, and extend every lease where it came late."""
         row = await self.database.one(TICK, {**self._limits(), "holder": holder, "ready": ready})
         assert row is not None, "the migration makes this row"
-        return row["late"], row["extended"]
+        return Tick(row["late"], row["extended"], row["due"])
 
     async def reap(self) -> list[Moved]:
         """Everything that has passed, a batch of each kind."""

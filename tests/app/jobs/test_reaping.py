@@ -24,8 +24,8 @@ async def test_a_live_lease_is_left_alone(machine: Machine) -> None:
 async def test_a_late_tick_extends_every_lease_and_nothing_is_reaped(machine: Machine) -> None:
     fence = await machine.start()
     await machine.let_lease_pass(fence.job_id)
-    late, extended = await machine.reaping.tick("test", ready=True)
-    assert (late, extended) == (True, 1)
+    tick = await machine.reaping.tick("test", ready=True)
+    assert (tick.late, tick.extended) == (True, 1)
     assert await machine.reaping.reap() == []
     assert await machine.transitions.succeed(fence, 1, {}) is not None
 
@@ -34,8 +34,8 @@ async def test_a_front_door_that_is_not_ready_reaps_nothing(machine: Machine) ->
     fence = await machine.start()
     await machine.tick_in_time()
     await machine.let_lease_pass(fence.job_id)
-    late, extended = await machine.reaping.tick("test", ready=False)
-    assert (late, extended) == (True, 1)
+    tick = await machine.reaping.tick("test", ready=False)
+    assert (tick.late, tick.extended) == (True, 1)
     assert await machine.reaping.reap() == []
 
 
@@ -145,3 +145,18 @@ async def test_cancel_of_a_dispatched_job_marks_its_call(machine: Machine) -> No
     assert row is not None
     assert row["cancel_wanted_at"] is not None
     assert await machine.claims.dispatched(new_claim(), job_id, dispatch_id) is None
+
+
+async def test_a_tick_says_whether_anything_has_passed(machine: Machine) -> None:
+    fence = await machine.start()
+    await machine.tick_in_time()
+    assert not (await machine.reaping.tick("test", ready=True)).due
+    await machine.let_lease_pass(fence.job_id)
+    assert (await machine.reaping.tick("test", ready=True)).due
+    await machine.reaping.reap()
+    assert not (await machine.reaping.tick("test", ready=True)).due
+    await machine.database.run("update app.jobs set deadline_at = now() - interval '1 second'")
+    assert (await machine.reaping.tick("test", ready=True)).due
+    await machine.reaping.reap()
+    await machine.submit(start_within_s=0.0)
+    assert (await machine.reaping.tick("test", ready=True)).due

@@ -175,8 +175,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule()
     def reap_after_an_outage(self) -> None:
-        late, _ = self.run(self.machine.reaping.tick("test", ready=False))
-        assert late
+        assert self.run(self.machine.reaping.tick("test", ready=False)).late
         live = self.run(
             self.machine.database.all(
                 "select 1 from app.jobs where lease_expires_at < now() + interval '29 seconds'"
