@@ -5,12 +5,11 @@ With httptools uvicorn takes a header of 10 MB and never closes a half-sent requ
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES: Final = 32_768
-HEADERS_WITHIN_S: Final = 10.0
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -20,6 +19,7 @@ _TOO_LARGE: Final = (
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
+    headers_within_s: ClassVar[float] = 10.0
     _in_headers = True
     _header_bytes = 0
     _patience: asyncio.TimerHandle | None = None
@@ -57,7 +57,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _wait_for_headers(self) -> None:
         self._stop_waiting()
-        self._patience = self.loop.call_later(HEADERS_WITHIN_S, self._refuse, b"")
+        self._patience = self.loop.call_later(self.headers_within_s, self._refuse, b"")
 
     def _stop_waiting(self) -> None:
         if self._patience is not None:

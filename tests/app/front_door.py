@@ -63,7 +63,9 @@ OBJECT_INFO: dict[str, Any] = {
 
 
 @contextmanager
-def serving(settings: Settings) -> Generator[str]:
+def serving(
+    settings: Settings, protocol: type[GuardedProtocol] = GuardedProtocol
+) -> Generator[str]:
     """A uvicorn in a thread; yields its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -71,7 +73,7 @@ def serving(settings: Settings) -> Generator[str]:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
-            http=GuardedProtocol,
+            http=protocol,
             log_config=None,
             timeout_graceful_shutdown=1,
         )

@@ -5,40 +5,46 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app import protocol
-from app.protocol import MAX_HEADER_BYTES
+from app.config import Settings
+from app.protocol import MAX_HEADER_BYTES, GuardedProtocol
 from tests.app.conftest import House
+from tests.app.front_door import serving
 
 
-def connect(house: House) -> socket.socket:
+class Impatient(GuardedProtocol):
+    """Waits for headers only a moment."""
+
+    headers_within_s = 0.2
+
+
+def connect(url: str) -> socket.socket:
     """A bare connection."""
-    parts = urlsplit(house.url)
+    parts = urlsplit(url)
     return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5)
 
 
 def test_headers_of_ten_megabytes_are_cut(house: House) -> None:
-    with connect(house) as client:
+    with connect(house.url) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
         with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe, as the system likes
             client.sendall(b"a" * 10_000_000)
 
 
 def test_headers_a_little_too_long_are_431(house: House) -> None:
-    with connect(house) as client:
+    with connect(house.url) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * MAX_HEADER_BYTES)
         assert client.recv(64).startswith(b"HTTP/1.1 431")
 
 
-def test_a_half_sent_request_line_is_closed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEADERS_WITHIN_S", 0.2)
-    with connect(house) as client:
+def test_a_half_sent_request_line_is_closed(settings: Settings) -> None:
+    with serving(settings, Impatient) as url, connect(url) as client:
         client.sendall(b"GET /heal")
         assert client.recv(64) == b""
 
 
 def test_two_requests_on_one_connection_are_answered(house: House) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with connect(house) as client:
+    with connect(house.url) as client:
         for _ in range(2):
             client.sendall(request)
             assert client.recv(4_096).startswith(b"HTTP/1.1 200")

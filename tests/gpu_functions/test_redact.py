@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from gpu_functions.comfyui.redact import MAX_FRAMES, Redactor, cut
 from gpu_functions.contract import MAX_TEXT_BYTES
 
-REDACT = Redactor(("/home/ada/venv", "/home/ada"))
+REDACT = Redactor(("/srv/ada/venv", "/srv/ada"))
 
 
 def test_private_folders_become_an_ellipsis_and_look_alikes_stay() -> None:
-    text = 'File "/home/ada/venv/lib/x.py", /home/ada/y and /home/adam'
-    assert REDACT.text(text) == 'File "…/lib/x.py", …/y and /home/adam'
+    text = 'File "/srv/ada/venv/lib/x.py", /srv/ada/y and /srv/adam'
+    assert REDACT.text(text) == 'File "…/lib/x.py", …/y and /srv/adam'
 
 
 def test_the_own_interpreter_and_state_are_private() -> None:
