@@ -9,7 +9,7 @@ from app.config import Settings
 from app.errors import AppError
 from app.events.feed import Feed
 from app.jobs.models import Claimed
-from app.jobs.repository.claims import Claim, ClaimRepository
+from app.jobs.repository.claims import Claim, ClaimRepository, Worker
 from app.jobs.repository.transitions import Fence
 from app.jobs.secrets import SecretBox
 from app.jobs.tokens import ClaimGrant, Tokens, WorkerGrant
@@ -40,7 +40,8 @@ class ClaimService:
         """
         if request.backend != "local" or not grant.serves_environment(request.environment):
             raise AppError(403, "forbidden", "This token is not for that backend or environment.")
-        claimed = await self.claims.next_local(_claim(request), grant.workspaces)
+        worker = Worker(grant.worker_id, grant.workspaces, grant.slots)
+        claimed = await self.claims.next_local(_claim(request), worker)
         return await self._ticket(claimed) if claimed else None
 
     async def for_call(self, grant: ClaimGrant, request: ClaimRequest) -> Ticket:

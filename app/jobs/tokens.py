@@ -3,17 +3,18 @@
 claim   {job, dispatch_id}            one GPU call, until the job's start or deadline
 events  {job, epoch}                  one run, until the job's deadline + 10 min; the epoch in the
                                       WHERE of every write is what really ends it
-worker  {workspaces, environments, slots}   local workers, handed over a pipe
+worker  {id, workspaces, environments, slots}   one start of a local worker, handed over a pipe
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 import jwt
 
 from app.errors import AppError
+from app.ids import uuid7
 from app.jobs.repository.transitions import Fence
 from app.secret import Keyring, Purpose
 
@@ -30,6 +31,9 @@ class WorkerGrant:
     workspaces: list[UUID] | None
     environments: list[str]
     slots: int
+    """Jobs it may run at once."""
+    worker_id: UUID = field(default_factory=uuid7)
+    """Fresh for each start, so that a worker that was killed does not hold slots of the next."""
 
     def serves_environment(self, name: str) -> bool:
         """Whether it may register and claim for that environment."""
@@ -55,7 +59,12 @@ class Tokens:
         workspaces = [str(w) for w in grant.workspaces] if grant.workspaces is not None else None
         return self._sign(
             "worker token",
-            {"workspaces": workspaces, "environments": grant.environments, "slots": grant.slots},
+            {
+                "worker": str(grant.worker_id),
+                "workspaces": workspaces,
+                "environments": grant.environments,
+                "slots": grant.slots,
+            },
             WORKER_TOKEN_LIFE_S,
         )
 
@@ -67,6 +76,7 @@ class Tokens:
             workspaces=None if workspaces is None else [UUID(w) for w in workspaces],
             environments=claims["environments"],
             slots=claims["slots"],
+            worker_id=UUID(claims["worker"]),
         )
 
     def claim(self, grant: ClaimGrant, life_s: float) -> str:

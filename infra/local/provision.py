@@ -1,5 +1,6 @@
 """What an installation needs before its first request: migrations, the local workspace, a key, a token."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,7 +21,8 @@ class Provisioned:
 
     api_key: str
     workspace_id: UUID
-    worker_token: str
+    mint_worker_token: Callable[[], str]
+    """For each start of the worker its own: see WorkerGrant.worker_id."""
     migrated: list[str]
 
 
@@ -40,11 +42,13 @@ async def provision(settings: Settings, *, any_workspace: bool = False) -> Provi
         identity = IdentityService(IdentityRepository(database), lambda: False)
         workspace_id, _ = await identity.repository.ensure_workspace(settings.local_workspace)
         key = await _kept_key(identity, settings)
-    grant = WorkerGrant(
-        workspaces=None if any_workspace else [workspace_id], environments=["local"], slots=1
-    )
-    token = Tokens(Keyring.load(settings)).worker(grant)
-    return Provisioned(key, workspace_id, token, migrated)
+    tokens = Tokens(Keyring.load(settings))
+    workspaces = None if any_workspace else [workspace_id]
+
+    def mint() -> str:
+        return tokens.worker(WorkerGrant(workspaces=workspaces, environments=["local"], slots=1))
+
+    return Provisioned(key, workspace_id, mint, migrated)
 
 
 async def _kept_key(identity: IdentityService, settings: Settings) -> str:

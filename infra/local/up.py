@@ -156,7 +156,7 @@ async def _start(stack: Stack, settings: Settings) -> dict[str, Any] | None:
     await stack.start(
         [
             front_door_service(settings, listener),
-            worker_service(settings, provisioned.worker_token, url),
+            worker_service(settings, provisioned.mint_worker_token, url),
         ]
     )
     if stack.stopping.is_set():

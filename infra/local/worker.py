@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +47,7 @@ def token_pipe(token: str) -> Generator[Handover]:
         os.close(reading)
 
 
-def worker_service(settings: Settings, token: str, url: str) -> Service:
+def worker_service(settings: Settings, mint_token: Callable[[], str], url: str) -> Service:
     """`python -m gpu_functions.celery_app`; ready once its ComfyUI is registered."""
     ready_file = settings.state / "worker.ready"
     environment = worker_environment(os.environ) | {
@@ -65,7 +65,7 @@ def worker_service(settings: Settings, token: str, url: str) -> Service:
     @contextlib.contextmanager
     def handover() -> Generator[Handover]:
         ready_file.unlink(missing_ok=True)
-        with token_pipe(token) as pipe:
+        with token_pipe(mint_token()) as pipe:
             yield pipe
 
     return Service(

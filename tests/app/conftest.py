@@ -15,7 +15,7 @@ from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
 from app.ids import uuid7
 from app.jobs.models import Claimed, Moved, NewJob
-from app.jobs.repository.claims import Claim, ClaimRepository
+from app.jobs.repository.claims import Claim, ClaimRepository, Worker
 from app.jobs.repository.reaping import ReapingRepository
 from app.jobs.repository.transitions import Fence, TransitionRepository
 from app.jobs.tokens import Tokens, WorkerGrant
@@ -49,8 +49,8 @@ class Machine:
         return job.id
 
     async def claim(self, workspaces: list[UUID] | None = None, **changes: Any) -> Claimed | None:
-        """Start the next local job."""
-        return await self.claims.next_local(new_claim(**changes), workspaces)
+        """Start the next local job, as a worker with room for it."""
+        return await self.claims.next_local(new_claim(**changes), new_worker(workspaces))
 
     async def start(self) -> Fence:
         """Submit a job and start it."""
@@ -139,6 +139,11 @@ def new_job(workspace_id: UUID, **changes: Any) -> NewJob:
         "secrets": None,
     }
     return NewJob(**{**values, **changes})
+
+
+def new_worker(workspaces: list[UUID] | None = None, slots: int = 1) -> Worker:
+    """A worker that has just started."""
+    return Worker(uuid4(), workspaces, slots)
 
 
 def new_claim(**changes: Any) -> Claim:

@@ -109,6 +109,7 @@ create table app.jobs (
     deadline_at           timestamptz,
     cancel_requested_at   timestamptz,
     executor_id           text,
+    worker_id             uuid,                   -- whose slots it takes, from the worker's token
     dispatch_id           uuid,
     idempotency_key       text check (length(idempotency_key) between 1 and 255),
     request_hash          bytea,

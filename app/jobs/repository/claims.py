@@ -20,6 +20,7 @@ _START: LiteralString = f"""update app.jobs j set status = 'running', seq = j.se
         tries = j.tries + 1, epoch = j.epoch + 1, outputs = '[]', progress = null, progress_at = null,
         unclaimed_dispatches = 0, lease_expires_at = now() + make_interval(secs => %(lease_s)s),
         started_at = coalesce(j.started_at, now()), executor_id = %(executor_id)s,
+        worker_id = %(worker_id)s,
         deadline_at = coalesce(j.deadline_at, now() + make_interval(secs => j.deadline_s))
     from picked where j.id = picked.id and j.cancel_requested_at is null
     {returning(status_event())}, j.tries, j.environment, j.graph, j.inputs, j.dispatch_id, j.backend,
@@ -79,6 +80,9 @@ CLAIM_LOCAL: LiteralString = _claim("""
           and q.environment = %(environment)s and q.run_after <= now()
           and q.cancel_requested_at is null
         order by q.priority desc, q.run_after, q.id limit 1 for update skip locked) as ready
+    where (select count(*) from app.jobs r
+           where r.worker_id = %(worker_id)s and r.status = 'running' and r.lease_expires_at > now()
+          ) < %(slots)s
     limit 1""")
 
 CLAIM_DISPATCHED: LiteralString = _claim("""
@@ -106,20 +110,36 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A local worker's rights, from its token."""
+
+    worker_id: UUID
+    workspaces: list[UUID] | None
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimRepository:
     """Starts jobs."""
 
     database: Database
     lease_s: float
 
-    async def next_local(self, claim: Claim, workspaces: list[UUID] | None) -> Claimed | None:
-        """Start the best ready job of those workspaces (None: all), or answer the same ticket."""
-        return await self._start(CLAIM_LOCAL, claim, {"workspaces": workspaces})
+    async def next_local(self, claim: Claim, worker: Worker) -> Claimed | None:
+        """Start the best ready job that this worker may run, or answer the same ticket."""
+        params = {
+            "workspaces": worker.workspaces,
+            "worker_id": worker.worker_id,
+            "slots": worker.slots,
+        }
+        return await self._start(CLAIM_LOCAL, claim, params)
 
     async def dispatched(self, claim: Claim, job_id: UUID, dispatch_id: UUID) -> Claimed | None:
         """Start the job of that dispatch, or answer the same ticket."""
         return await self._start(
-            CLAIM_DISPATCHED, claim, {"job_id": job_id, "dispatch_id": dispatch_id}
+            CLAIM_DISPATCHED,
+            claim,
+            {"job_id": job_id, "dispatch_id": dispatch_id, "worker_id": None},
         )
 
     async def lease_left_s(self, job_id: UUID, dispatch_id: UUID) -> float | None:

@@ -15,7 +15,7 @@ from app.db.postgres import Params
 from app.ids import uuid7
 from app.jobs.repository.statement import BOUNDS
 from app.jobs.repository.transitions import CANCEL, OUTPUT, SUCCEED, Fence
-from tests.app.conftest import LEASE_S, Machine, new_claim, new_job
+from tests.app.conftest import LEASE_S, Machine, new_claim, new_job, new_worker
 
 ERROR = {"code": "comfyui_crashed", "message": "x"}
 
@@ -41,7 +41,9 @@ async def test_equal_claims_in_parallel_start_one_job(machine: Machine) -> None:
     for _ in range(4):
         await machine.submit()
     claim = new_claim()
-    tickets = await asyncio.gather(*(machine.claims.next_local(claim, None) for _ in range(4)))
+    tickets = await asyncio.gather(
+        *(machine.claims.next_local(claim, new_worker()) for _ in range(4))
+    )
     assert len({t.moved.id for t in tickets if t}) == 1
     running = await machine.database.all("select id from app.jobs where status = 'running'")
     assert len(running) == 1

@@ -6,7 +6,7 @@ from app.assets.models import NewOutput
 from app.assets.repository import AssetRepository
 from app.ids import uuid7
 from app.jobs.repository.transitions import Fence
-from tests.app.conftest import Machine, machine_of, new_claim, new_job
+from tests.app.conftest import Machine, machine_of, new_claim, new_job, new_worker
 
 ERROR = {"code": "node_error", "message": "boom"}
 
@@ -76,8 +76,8 @@ async def test_the_same_claim_again_gets_the_same_ticket(machine: Machine) -> No
     job_id = await machine.submit()
     await machine.submit()
     claim = new_claim()
-    first = await machine.claims.next_local(claim, None)
-    again = await machine.claims.next_local(claim, None)
+    first = await machine.claims.next_local(claim, new_worker())
+    again = await machine.claims.next_local(claim, new_worker())
     assert first is not None
     assert again is not None
     assert (again.moved.id, again.moved.epoch) == (job_id, first.moved.epoch)
@@ -87,9 +87,31 @@ async def test_the_same_claim_again_gets_the_same_ticket(machine: Machine) -> No
 async def test_the_same_claim_after_its_lease_gets_nothing(machine: Machine) -> None:
     job_id = await machine.submit()
     claim = new_claim()
-    await machine.claims.next_local(claim, None)
+    await machine.claims.next_local(claim, new_worker())
     await machine.let_lease_pass(job_id)
-    assert await machine.claims.next_local(claim, None) is None
+    assert await machine.claims.next_local(claim, new_worker()) is None
+
+
+async def test_a_worker_runs_no_more_than_its_slots(machine: Machine) -> None:
+    for _ in range(4):
+        await machine.submit()
+    worker = new_worker(slots=2)
+    first = await machine.claims.next_local(new_claim(), worker)
+    assert first is not None
+    assert await machine.claims.next_local(new_claim(), worker) is not None
+    assert await machine.claims.next_local(new_claim(), worker) is None, "both slots are taken"
+    assert await machine.claim() is not None, "another worker has room"
+    await machine.transitions.succeed(Fence(first.moved.id, first.moved.epoch), 1, {})
+    assert await machine.claims.next_local(new_claim(), worker) is not None
+
+
+async def test_a_run_whose_lease_passed_takes_no_slot(machine: Machine) -> None:
+    job_id = await machine.submit()
+    await machine.submit()
+    worker = new_worker()
+    assert await machine.claims.next_local(new_claim(), worker) is not None
+    await machine.let_lease_pass(job_id)
+    assert await machine.claims.next_local(new_claim(), worker) is not None
 
 
 async def test_success_ends_the_job_its_attempt_and_its_secrets(machine: Machine) -> None:
