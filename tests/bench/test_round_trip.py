@@ -27,8 +27,9 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(240)]
 
 ROUNDS = 30
 PER_ROUND = 5
-ROUND_TRIP_PASS = 8.0
-"""Times the proxy's, which keeps nothing: a guard against a sleep or a poll, not a goal."""
+ROUND_TRIP_PASS = 15.0
+"""Times the proxy's, which keeps nothing. Some 6 here; a guard against a sleep or a poll, which would
+be a hundred, not a goal."""
 OVERHEAD_GOAL_MS = 30.0
 START_TIMEOUT_S = 30.0
 
