@@ -5,6 +5,7 @@ after the commit, off the path (DESIGN §3).
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from app.workflows.files import FileRefs, find_files, place_files
 from app.workflows.graph import Graph, NodeErrors, check_structure, invalid_workflow
 from app.workflows.sanitise import check_paths, sanitised
 from app.workflows.validate import validate
+
+log = logging.getLogger(__name__)
 
 MAX_KEY_LENGTH = 255
 
@@ -67,6 +70,7 @@ class SubmitService:
             return await self._replay(workspace_id, idempotency_key, request_hash), True
         self.feed.moved(new.id, row["seq"], ended=False)
         self.wake(new.backend)
+        log.info("job recorded", extra={"job_id": str(new.id), "backend": new.backend})
         return _recorded(new, row), False
 
     async def _prepare(
