@@ -157,7 +157,7 @@ class _Parts:
             identity,
             tokens,
             environments,
-            Origins(settings.public_url, internal_url),
+            Origins(settings.public_url),
             AssetService(assets, storage, settings.max_upload_bytes),
             JobService(queries, transitions, feed),
             JobWaiter(queries, self.hub, feed),

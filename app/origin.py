@@ -10,7 +10,6 @@ class Origins:
     """`PUBLIC_URL` where it is set, else the origin of the request itself (its Host was checked)."""
 
     public_url: str | None
-    internal_url: str
 
     def of(self, request: Request) -> str:
         """Origin and prefix, without a trailing slash."""

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 TICK_S: Final = 0.5
 HEARD_WITHIN_S: Final = 1.0
 RECONNECT_S: Final = 1.0
+POLL_WITH_HINTS_S: Final = 15.0
 POLL_WITHOUT_HINTS_S: Final = 1.0
 MAX_PENDING_HINTS: Final = 10_000
 
@@ -49,9 +50,9 @@ class Feed:
         """Whether a hint sent by another process would be heard within a second."""
         return time.monotonic() - self._heard_at < HEARD_WITHIN_S
 
-    def poll_every_s(self, quiet_s: float) -> float:
+    def poll_every_s(self) -> float:
         """How long a reader may sleep before it looks for itself."""
-        return quiet_s if self.reliable() else min(POLL_WITHOUT_HINTS_S, quiet_s)
+        return POLL_WITH_HINTS_S if self.reliable() else POLL_WITHOUT_HINTS_S
 
     def moved(self, job_id: UUID, seq: int, *, ended: bool, started: bool = False) -> None:
         """Tell everybody, after the commit, that a job moved."""

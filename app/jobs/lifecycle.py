@@ -5,6 +5,7 @@ which decides nothing: the row already did.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID
@@ -222,11 +223,13 @@ def _ends(batch: EventBatch) -> bool:
     )
 
 
-def _candidates(name: str) -> list[str]:
+def _candidates(name: str) -> Iterator[str]:
     stem, dot, extension = name.rpartition(".")
     if not dot:
         stem, extension = name, ""
-    return [name, *(f"{stem} ({n}){dot}{extension}" for n in range(1, MAX_NAME_SUFFIX))]
+    yield name
+    for n in range(1, MAX_NAME_SUFFIX):
+        yield f"{stem} ({n}){dot}{extension}"
 
 
 def _stale_epoch() -> AppError:

@@ -16,10 +16,9 @@ from app.events.sse import Frame, frame
 from app.jobs.models import Job, JsonObject
 from app.jobs.repository.queries import JobQueries
 from app.jobs.schemas import Links, status_frame
+from app.jobs.transitions import TERMINAL
 
-QUIET_S: Final = 15.0
 RECHECK_CALLER_S: Final = 5.0
-_TERMINAL: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
 
 
 @dataclass(slots=True)
@@ -88,7 +87,7 @@ class JobStream:
                 if position.ended or not await caller.may_go_on():
                     return
                 if waiter.seq <= position.seq:
-                    await waiter.wait(min(self.feed.poll_every_s(QUIET_S), RECHECK_CALLER_S))
+                    await waiter.wait(min(self.feed.poll_every_s(), RECHECK_CALLER_S))
 
     async def _snapshot(self, job: Job, links: Links, position: _Position) -> list[Frame]:
         outputs = [
@@ -112,7 +111,7 @@ class JobStream:
         now = asyncio.get_running_loop().time()
         frames: list[Frame] = []
         if waiter.seq > position.seq or now >= position.look_at:
-            position.look_at = now + self.feed.poll_every_s(QUIET_S)
+            position.look_at = now + self.feed.poll_every_s()
             frames = await self._rows(job, links, position)
         if not position.ended:
             frames += self._news(job, position, await self.feed.latest(job.id))
@@ -158,7 +157,7 @@ def _is_start(event: JobEvent) -> bool:
 
 def _ends(event: JobEvent) -> bool:
     status: Any = event.data.get("status")
-    return event.type == "status" and status in _TERMINAL
+    return event.type == "status" and status in TERMINAL
 
 
 def parse_last_event_id(text: str | None) -> int | None:

@@ -11,8 +11,6 @@ from app.events.hub import EventHub
 from app.jobs.models import Job
 from app.jobs.repository.queries import JobQueries
 
-QUIET_S: Final = 15.0
-"""A waiter looks for itself this often even while hints arrive."""
 DISCONNECT_CHECK_S: Final = 5.0
 
 
@@ -41,11 +39,11 @@ class JobWaiter:
             job = await self.queries.get(workspace_id, job_id)
             looked_at = loop.time()
             while job is not None and not job.is_terminal and loop.time() < until:
-                left = min(until - loop.time(), self.feed.poll_every_s(QUIET_S))
+                left = min(until - loop.time(), self.feed.poll_every_s())
                 await waiter.wait(min(left, DISCONNECT_CHECK_S))
                 if await gone():
                     break
-                overdue = loop.time() - looked_at >= self.feed.poll_every_s(QUIET_S)
+                overdue = loop.time() - looked_at >= self.feed.poll_every_s()
                 if waiter.ended or overdue or loop.time() >= until:
                     job = await self.queries.get(workspace_id, job_id)
                     looked_at = loop.time()

@@ -27,21 +27,14 @@ from app.jobs j
 _VISIBLE: LiteralString = "j.workspace_id = %(workspace_id)s and j.expires_at > now()"
 GET: LiteralString = f"{_JOB} where j.id = %(id)s and {_VISIBLE}"
 BY_KEY: LiteralString = f"""
-{_JOB} where j.workspace_id = %(workspace_id)s and j.idempotency_key = %(idempotency_key)s
-"""
-REQUEST_HASH: LiteralString = """
-select id, request_hash from app.jobs
-where workspace_id = %(workspace_id)s and idempotency_key = %(idempotency_key)s
+select job.*, made.request_hash from ({_JOB}) as job join app.jobs made on made.id = job.id
+where made.workspace_id = %(workspace_id)s and made.idempotency_key = %(idempotency_key)s
 """
 LIST: LiteralString = f"""
 {_JOB} where {_VISIBLE} and (%(before)s::uuid is null or j.id < %(before)s)
   and j.metadata @> %(metadata)s::jsonb
   and (%(statuses)s::text[] is null or j.status = any(%(statuses)s::text[]))
 order by j.id desc limit %(limit)s
-"""
-STATUS: LiteralString = """
-select status, seq from app.jobs
-where id = %(id)s and workspace_id = %(workspace_id)s and expires_at > now()
 """
 GRAPH: LiteralString = """
 select graph from app.jobs
@@ -61,17 +54,14 @@ class JobQueries:
         row = await self.database.one(GET, {"id": job_id, "workspace_id": workspace_id})
         return _job(row) if row else None
 
-    async def status(self, workspace_id: UUID, job_id: UUID) -> tuple[Status, int] | None:
-        """Stored status and newest seq: what waiters look at."""
-        row = await self.database.one(STATUS, {"id": job_id, "workspace_id": workspace_id})
-        return (Status(row["status"]), row["seq"]) if row else None
-
     async def by_idempotency_key(self, workspace_id: UUID, key: str) -> tuple[Job, bytes] | None:
         """The job of that key, and the hash of the request that made it."""
         params = {"workspace_id": workspace_id, "idempotency_key": key}
         row = await self.database.one(BY_KEY, params)
-        hashed = await self.database.one(REQUEST_HASH, params)
-        return (_job(row), hashed["request_hash"]) if row and hashed else None
+        if row is None:
+            return None
+        request_hash = row.pop("request_hash")
+        return _job(row), request_hash
 
     async def list(
         self,
