@@ -1,34 +1,34 @@
 """Objects as files in one folder, with signed URLs that carry the same binding as S3's.
 
-A signature covers method, key, expiry, length, type and disposition. A PUT writes a temporary file
-beside the objects and links it into place, so an object appears whole and is written once.
+An upload writes a temporary file beside the objects and links it into place, so an object appears
+whole, is written once, and is there after a power cut once its commit has returned.
 """
 
 import asyncio
 import contextlib
 import errno
-import hashlib
-import hmac
 import os
-import re
 import secrets
+import stat
+import threading
 import time
-from collections.abc import AsyncIterator, Generator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Generator, Sequence
+from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlencode
 
+from storage.keys import checked_key
 from storage.protocol import Delivery, SignedRequest, StorageError, StorageFullError
+from storage.signed_query import BadSignatureError, signed_query, verified_query
+
+__all__ = ["BadSignatureError", "GetGrant", "LocalStorage", "LocalUpload", "PutGrant"]
 
 FILES_PATH: Final = "/files"
 _READ_BYTES: Final = 1 << 20
-_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-
-
-class BadSignatureError(Exception):
-    """The URL was altered, has expired, or was never ours."""
+_NO_LIMIT: Final = (1 << 63) - 1
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_OBJECT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +48,6 @@ class GetGrant:
     delivery: Delivery
 
 
-@dataclass(slots=True)
-class LocalUpload:
-    """A temporary file, unseen until it is linked to its key."""
-
-    storage: "LocalStorage"
-    path: Path
-    descriptor: int
-
-    async def write(self, chunk: bytes) -> None:
-        """Append off the event loop."""
-        await asyncio.to_thread(self._write, chunk)
-
-    async def commit(self, key: str) -> None:
-        """Link into place; where the key exists already its equal bytes stay."""
-        await asyncio.to_thread(self._commit, key, may_exist=True)
-
-    async def commit_once(self, key: str) -> bool:
-        """Link into place; False where the key exists already, and nothing changes."""
-        return await asyncio.to_thread(self._commit, key, may_exist=False)
-
-    async def abort(self) -> None:
-        """Remove the temporary file."""
-        await asyncio.to_thread(self._abort)
-
-    def _write(self, chunk: bytes) -> None:
-        view = memoryview(chunk)
-        with _disk_errors():
-            while view:
-                view = view[os.write(self.descriptor, view) :]
-
-    def _commit(self, key: str, *, may_exist: bool) -> bool:
-        target = self.storage.path(key)
-        with _disk_errors():
-            os.fsync(self.descriptor)
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                os.link(self.path, target)
-            except FileExistsError:
-                return may_exist
-            finally:
-                self._abort()
-        return True
-
-    def _abort(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-        self.path.unlink(missing_ok=True)
-
-
 @dataclass(frozen=True, slots=True)
 class LocalStorage:
     """A folder. `signing_key` is shared by all front doors that serve it."""
@@ -105,43 +55,52 @@ class LocalStorage:
     root: Path
     signing_key: bytes
 
+    @property
+    def max_put_bytes(self) -> int:
+        """As large as the disk allows."""
+        return _NO_LIMIT
+
     def path(self, key: str) -> Path:
         """The file of a key; raises ValueError for anything that is not one of our keys."""
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"not a storage key: {key!r}")
-        return self.root / "objects" / key
+        return self._objects / checked_key(key)
 
     def local_path(self, key: str) -> Path | None:
         """The file of a key."""
         return self.path(key)
 
-    async def begin_upload(self) -> LocalUpload:
+    async def check(self) -> None:
+        """Store a byte, as an upload would; raises StorageError."""
+        await asyncio.to_thread(self._check)
+
+    async def begin_upload(self, key: str) -> "LocalUpload":
         """Open a temporary file."""
-        return await asyncio.to_thread(self._begin)
+        return await asyncio.to_thread(self._begin, self.path(key))
 
     async def size(self, key: str) -> int | None:
         """Bytes of the object, or None."""
-        return await asyncio.to_thread(self._size, key)
+        return await asyncio.to_thread(_size, self.path(key))
 
-    async def delete(self, key: str) -> None:
-        """Unlink the file."""
-        await asyncio.to_thread(self.path(key).unlink, missing_ok=True)
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Unlink the files; folders stay, since another upload may be about to use them."""
+        await asyncio.to_thread(_delete, [self.path(key) for key in keys])
+
+    async def drop_unfinished(self, older_than_s: float) -> int:
+        """Unlink temporary files that nobody has written to for so long."""
+        return await asyncio.to_thread(self._drop_unfinished, older_than_s)
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """The file, a mebibyte at a time."""
-        with await asyncio.to_thread(self.path(key).open, "rb") as file:
-            while chunk := await asyncio.to_thread(file.read, _READ_BYTES):
+        with await asyncio.to_thread(_open, self.path(key)) as file:
+            while chunk := await asyncio.to_thread(_read, file):
                 yield chunk
 
     def sign_put(
         self, key: str, *, origin: str, size_bytes: int, content_type: str, expires_s: float
     ) -> SignedRequest:
         """See Storage."""
-        query = self._signed(
-            "PUT", key, expires_s, {"length": str(size_bytes), "type": content_type}
-        )
+        bound = {"length": str(size_bytes), "type": content_type}
         return SignedRequest(
-            url=f"{origin}{FILES_PATH}/{quote(key)}?{query}",
+            url=self._url("PUT", key, origin, expires_s, bound),
             headers={
                 "Content-Length": str(size_bytes),
                 "Content-Type": content_type,
@@ -151,26 +110,23 @@ class LocalStorage:
 
     def sign_get(self, key: str, *, origin: str, delivery: Delivery, expires_s: float) -> str:
         """See Storage."""
-        query = self._signed(
-            "GET",
-            key,
-            expires_s,
-            {
-                "type": delivery.content_type,
-                "name": delivery.file_name,
-                "inline": "1" if delivery.inline else "0",
-            },
-        )
-        return f"{origin}{FILES_PATH}/{quote(key)}?{query}"
+        bound = {
+            "type": delivery.content_type,
+            "name": delivery.file_name,
+            "inline": "1" if delivery.inline else "0",
+        }
+        return self._url("GET", key, origin, expires_s, bound)
 
-    def verify_put(self, key: str, query: Mapping[str, str]) -> PutGrant:
-        """Check a PUT's query; raises BadSignatureError."""
-        signed = self._verified("PUT", key, query, ("length", "type"))
+    def verify_put(self, key: str, query: str) -> PutGrant:
+        """Check the raw query of a PUT; raises BadSignatureError."""
+        signed = verified_query(self.signing_key, "PUT", key, query=query, names=("length", "type"))
         return PutGrant(key=key, size_bytes=int(signed["length"]), content_type=signed["type"])
 
-    def verify_get(self, key: str, query: Mapping[str, str]) -> GetGrant:
-        """Check a GET's query; raises BadSignatureError."""
-        signed = self._verified("GET", key, query, ("type", "name", "inline"))
+    def verify_get(self, key: str, query: str) -> GetGrant:
+        """Check the raw query of a GET; raises BadSignatureError."""
+        signed = verified_query(
+            self.signing_key, "GET", key, query=query, names=("type", "name", "inline")
+        )
         return GetGrant(
             key=key,
             delivery=Delivery(
@@ -180,49 +136,150 @@ class LocalStorage:
             ),
         )
 
-    def _begin(self) -> LocalUpload:
-        incoming = self.root / "incoming"
+    @property
+    def _objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
+    def _incoming(self) -> Path:
+        return self.root / "incoming"
+
+    def _url(
+        self, method: str, key: str, origin: str, expires_s: float, bound: dict[str, str]
+    ) -> str:
+        query = signed_query(
+            self.signing_key, method, checked_key(key), expires_s=expires_s, bound=bound
+        )
+        return f"{origin}{FILES_PATH}/{key}?{query}"
+
+    def _check(self) -> None:
+        upload: LocalUpload | None = None
+        probe = self._objects / f".check-{secrets.token_hex(8)}"
+        try:
+            upload = self._begin(probe)
+            upload.write_now(b"x")
+            upload.commit_now()
+            probe.unlink()
+        except StorageFullError:
+            raise
+        except (StorageError, OSError) as error:
+            raise StorageError(
+                f"{error}; let this user write and make hard links in {self.root}, "
+                "or keep the files elsewhere"
+            ) from error
+        finally:
+            if upload is not None:
+                upload.abort_now()
+
+    def _begin(self, target: Path) -> "LocalUpload":
+        path = self._incoming / secrets.token_hex(16)
         with _disk_errors():
-            incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = incoming / secrets.token_hex(16)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        return LocalUpload(self, path, descriptor)
+            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = FileIO(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600))
+        return LocalUpload(file, path, target, self.root)
 
-    def _size(self, key: str) -> int | None:
+    def _drop_unfinished(self, older_than_s: float) -> int:
+        oldest = time.time() - older_than_s
+        dropped = 0
+        with _disk_errors():
+            for path in self._incoming.glob("*"):
+                with contextlib.suppress(FileNotFoundError):  # committed or aborted meanwhile
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
+                        dropped += 1
+        return dropped
+
+
+@dataclass(slots=True)
+class LocalUpload:
+    """A temporary file, unseen until it is linked to its key."""
+
+    file: FileIO
+    path: Path
+    target: Path
+    root: Path
+    # A write that was canceled goes on in its thread: abort must not close the file beneath it.
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    async def write(self, chunk: bytes) -> None:
+        """Append off the event loop."""
+        await asyncio.to_thread(self.write_now, chunk)
+
+    async def commit(self) -> bool:
+        """Link into place; False where the key exists already, and nothing changes."""
+        return await asyncio.to_thread(self.commit_now)
+
+    async def abort(self) -> None:
+        """Remove the temporary file."""
+        await asyncio.to_thread(self.abort_now)
+
+    def write_now(self, chunk: bytes) -> None:
+        """Append; a disk takes what it has room for, and says so with the next piece."""
+        view = memoryview(chunk)
+        with self._lock, _disk_errors():
+            while view:
+                view = view[self.file.write(view) :]
+
+    def commit_now(self) -> bool:
+        """Link into place, and let it be on the disk before it is said to be."""
+        with self._lock, _disk_errors():
+            os.fsync(self.file.fileno())
+            self.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                os.link(self.path, self.target)
+                self._sync_folders()
+            except FileExistsError:
+                return False
+            finally:
+                self._drop()
+        return True
+
+    def abort_now(self) -> None:
+        """Remove the temporary file; nothing to do after commit."""
+        with self._lock, _disk_errors():
+            self._drop()
+
+    def _sync_folders(self) -> None:
+        """All of them up to the root: any may be new, made by us or a moment ago by another."""
+        folder = self.target.parent
+        while True:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if folder == self.root:
+                return
+            folder = folder.parent
+
+    def _drop(self) -> None:
+        self.file.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int | None:
+    with _disk_errors():
         try:
-            return self.path(key).stat().st_size
-        except FileNotFoundError:
+            found = path.stat()
+        except _NO_OBJECT:
             return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    # The official SDK reads a URL's expiry from X-Goog-Date and X-Goog-Expires and from nothing
-    # else (facts/comfy-api-v2.md §6), so our URLs carry those names.
-    def _signed(self, method: str, key: str, expires_s: float, bound: dict[str, str]) -> str:
-        query = {
-            "X-Goog-Date": datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
-            "X-Goog-Expires": str(int(expires_s)),
-            **{f"X-Cb-{name}": value for name, value in bound.items()},
-        }
-        return urlencode({**query, "X-Cb-Signature": self._signature(method, key, query)})
 
-    def _verified(
-        self, method: str, key: str, query: Mapping[str, str], names: tuple[str, ...]
-    ) -> dict[str, str]:
-        wanted = ("X-Goog-Date", "X-Goog-Expires", *(f"X-Cb-{name}" for name in names))
-        try:
-            signed = {name: query[name] for name in wanted}
-            given = query["X-Cb-Signature"]
-        except KeyError as error:
-            raise BadSignatureError from error
-        if not hmac.compare_digest(given.encode(), self._signature(method, key, signed).encode()):
-            raise BadSignatureError
-        signed_at = datetime.strptime(signed["X-Goog-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        if time.time() > signed_at.timestamp() + int(signed["X-Goog-Expires"]):
-            raise BadSignatureError
-        return {name: signed[f"X-Cb-{name}"] for name in names}
+def _delete(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with _disk_errors(), contextlib.suppress(*_NO_OBJECT):
+            path.unlink()
 
-    def _signature(self, method: str, key: str, query: Mapping[str, str]) -> str:
-        text = "\n".join([method, key, urlencode(sorted(query.items()))])
-        return hmac.new(self.signing_key, text.encode(), hashlib.sha256).hexdigest()
+
+def _open(path: Path) -> FileIO:
+    with _disk_errors():
+        return FileIO(path)
+
+
+def _read(file: FileIO) -> bytes | None:
+    with _disk_errors():
+        return file.read(_READ_BYTES)
 
 
 @contextlib.contextmanager
@@ -230,6 +287,8 @@ def _disk_errors() -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in _NO_ROOM:
             raise StorageFullError(f"no room left: {error.strerror}") from error
+        raise StorageError(str(error)) from error
+    except ValueError as error:  # a file that abort has closed
         raise StorageError(str(error)) from error

@@ -1,9 +1,11 @@
-"""What the front door asks of a place for bytes; `local.py` (and later `s3.py`) answer it.
+"""What the front door asks of a place for bytes; `local.py` and `s3.py` answer it.
 
-Keys are made by the front door: `{workspace}/…`, characters `[A-Za-z0-9._/-]` only.
+Keys are made by the front door: `{workspace}/…`, characters `[A-Za-z0-9._/-]` only, and each is
+written once in its life: an object never changes and its key is never used again, so deleting one
+can never meet another's upload of the same.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,14 +37,14 @@ class Delivery:
 
 
 class Upload(Protocol):
-    """Bytes on their way in: invisible under any key until committed."""
+    """Bytes on their way in: nobody sees them until they are committed."""
 
     async def write(self, chunk: bytes) -> None:
-        """Append; raises StorageFullError."""
+        """Append; raises StorageFullError, StorageError."""
         ...
 
-    async def commit(self, key: str) -> None:
-        """Make what was written the object of that key; equal keys hold equal bytes."""
+    async def commit(self) -> bool:
+        """Make what was written the object, whole; False where the key exists, and nothing changes."""
         ...
 
     async def abort(self) -> None:
@@ -53,16 +55,29 @@ class Upload(Protocol):
 class Storage(Protocol):
     """A place for bytes, shared by all front doors."""
 
-    async def begin_upload(self) -> Upload:
-        """Start receiving bytes through the front door."""
+    @property
+    def max_put_bytes(self) -> int:
+        """The largest object that one signed PUT can make."""
+        ...
+
+    async def check(self) -> None:
+        """Whether it can be reached and written; raises StorageError that says what to do."""
+        ...
+
+    async def begin_upload(self, key: str) -> Upload:
+        """Start receiving the bytes of a new object through the front door."""
         ...
 
     async def size(self, key: str) -> int | None:
         """Bytes of the object, or None where there is none."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Remove the object; harmless where there is none."""
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects, at most 1,000; harmless where there are none."""
+        ...
+
+    async def drop_unfinished(self, older_than_s: float) -> int:
+        """Remove what uploads that were never committed left behind; returns how many."""
         ...
 
     def sign_put(
@@ -73,7 +88,7 @@ class Storage(Protocol):
         Args:
             key: of the object
             origin: under which the caller reaches us, used where we serve the files ourselves
-            size_bytes: signed as Content-Length
+            size_bytes: signed as Content-Length; `max_put_bytes` at most
             content_type: signed as Content-Type
             expires_s: life of the URL
         """
