@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -12,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import FileResponse
 
 from app.errors import AppError
+from storage.disposition import content_disposition
 from storage.protocol import Delivery
 
 _SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -52,22 +52,13 @@ def file_response(request: Request, path: Path, delivery: Delivery, etag: str) -
     headers = {
         **_BROWSER_GUARD,
         "ETag": etag,
-        "Content-Disposition": disposition(delivery),
+        "Content-Disposition": content_disposition(delivery),
         "Accept-Ranges": "bytes",
     }
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     _check_range(request, path.stat().st_size)
     return FileResponse(path, media_type=delivery.content_type, headers=headers)
-
-
-def disposition(delivery: Delivery) -> str:
-    """Content-Disposition with an ASCII name and its RFC 5987 form."""
-    kind = "inline" if delivery.inline else "attachment"
-    ascii_name = re.sub(r"[^\w.\- ]", "_", delivery.file_name, flags=re.ASCII)
-    return (
-        f"{kind}; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(delivery.file_name, safe='')}"
-    )
 
 
 def _check_range(request: Request, size: int) -> None:
