@@ -142,6 +142,28 @@ class Settings(BaseSettings):
         validation_alias="COMFYBURST_RETENTION_S",
         description="Jobs and their outputs are kept so long.",
     )
+    asset_retention_s: Seconds | None = Field(
+        default=None,
+        validation_alias="COMFYBURST_ASSET_RETENTION_S",
+        description="Uploads that do not say `expires_in` are kept so long. "
+        "Default: until they are deleted.",
+    )
+    idempotency_s: Seconds = Field(
+        default=86_400.0,
+        validation_alias="COMFYBURST_IDEMPOTENCY_S",
+        description="An Idempotency-Key is remembered so long.",
+    )
+    sweep_every_s: Seconds = Field(
+        default=60.0,
+        validation_alias="COMFYBURST_SWEEP_EVERY_S",
+        description="How often expired jobs, assets and keys are looked for.",
+    )
+    sweep_after_s: Seconds = Field(
+        default=86_400.0,
+        validation_alias="COMFYBURST_SWEEP_AFTER_S",
+        description="Bytes without an owner are left alone for so long, since an upload may still "
+        "be on its way. More than COMFYBURST_URL_EXPIRES_S.",
+    )
     max_json_bytes: int = Field(
         default=10_000_000,
         validation_alias="COMFYBURST_MAX_JSON_BYTES",

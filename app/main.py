@@ -11,10 +11,13 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from app import health, welcome
-from app.assets.repository import AssetRepository
-from app.assets.routes import files_router
+from app.assets.files_routes import router as files_router
+from app.assets.repository.assets import AssetRepository
+from app.assets.repository.outputs import OutputRepository
+from app.assets.repository.sweeping import SweepRepository
 from app.assets.routes import router as assets_router
 from app.assets.service import AssetService
+from app.assets.sweep import AssetSweep
 from app.config import Settings
 from app.db.postgres import Database, open_database
 from app.db.redis import open_redis
@@ -26,6 +29,7 @@ from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
 from app.jobs.claiming import ClaimService
 from app.jobs.dispatch.celery import CeleryBell
+from app.jobs.event_routes import router as events_router
 from app.jobs.executor_routes import router as executor_router
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.reaper import Reaper
@@ -34,7 +38,9 @@ from app.jobs.repository.claims import ClaimRepository
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.ready import ReadyRepository
 from app.jobs.repository.reaping import ReapingRepository
+from app.jobs.repository.retention import RetentionRepository
 from app.jobs.repository.transitions import TransitionRepository
+from app.jobs.retention import Retention
 from app.jobs.routes import router as jobs_router
 from app.jobs.secrets import SecretBox
 from app.jobs.service import JobService
@@ -42,6 +48,7 @@ from app.jobs.stream import JobStream
 from app.jobs.submit import SubmitService
 from app.jobs.tokens import Tokens
 from app.jobs.waiting import JobWaiter
+from app.jobs.workspace_stream import WorkspaceStream
 from app.maintenance.repository import MaintenanceRepository
 from app.maintenance.service import Maintenance
 from app.middleware import Gate, allowed_hosts
@@ -51,6 +58,7 @@ from app.secret import Keyring
 from app.workflows.environments.repository import EnvironmentRepository
 from app.workflows.environments.service import EnvironmentService
 from storage.local import LocalStorage
+from storage.protocol import Storage
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +88,14 @@ def create_app(settings: Settings) -> FastAPI:
         origins=frozenset({settings.public_url} if settings.public_url else ()),
     )
     install_error_handlers(app)
-    for router in (welcome.router, health.router, jobs_router, assets_router, files_router):
+    for router in (
+        welcome.router,
+        health.router,
+        jobs_router,
+        events_router,
+        assets_router,
+        files_router,
+    ):
         app.include_router(router)
     app.include_router(executor_router, include_in_schema=False)
     return app
@@ -106,7 +121,9 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
         identity_repository = IdentityRepository(database)
         feed = Feed(hub, redis, lambda: identity.forget())
         identity = IdentityService(identity_repository, feed.reliable)
-        parts = _Parts(settings, database, hub, feed, bell)
+        keyring = Keyring.load(settings)
+        storage = LocalStorage(settings.state / "storage", keyring.key("signed url"))
+        parts = _Parts(settings, database, hub, feed, bell, keyring, storage)
         parts.provide(app, identity)
         readiness = health.Readiness(database)
         provide(app, readiness)
@@ -140,13 +157,14 @@ class _Parts:
     hub: EventHub
     feed: Feed
     bell: CeleryBell
+    keyring: Keyring
+    storage: Storage
 
     def provide(self, app: FastAPI, identity: IdentityService) -> None:
         settings, database, feed = self.settings, self.database, self.feed
-        keyring = Keyring.load(settings)
-        storage = LocalStorage(settings.state / "storage", keyring.key("signed url"))
+        keyring, storage = self.keyring, self.storage
         internal_url = settings.internal_url or f"http://127.0.0.1:{settings.port}"
-        assets = AssetRepository(database)
+        assets, events = AssetRepository(database), EventRepository(database)
         environments = EnvironmentService(EnvironmentRepository(database))
         transitions = TransitionRepository(database, settings.lease_s)
         queries = JobQueries(database)
@@ -158,10 +176,11 @@ class _Parts:
             tokens,
             environments,
             Origins(settings.public_url),
-            AssetService(assets, storage, settings.max_upload_bytes),
-            JobService(queries, transitions, feed),
+            AssetService(assets, storage, settings.max_upload_bytes, settings.asset_retention_s),
+            JobService(queries, events, transitions, feed),
             JobWaiter(queries, self.hub, feed),
-            JobStream(queries, EventRepository(database), self.hub, feed),
+            JobStream(queries, events, self.hub, feed),
+            WorkspaceStream(events, self.hub, feed),
             SubmitService(
                 transitions=transitions,
                 queries=queries,
@@ -185,7 +204,7 @@ class _Parts:
             Lifecycle(
                 transitions=transitions,
                 queries=queries,
-                assets=assets,
+                outputs=OutputRepository(database, settings.max_outputs, settings.max_output_bytes),
                 storage=storage,
                 feed=feed,
                 settings=settings,
@@ -207,5 +226,14 @@ class _Parts:
             duties=(
                 Reaper(reaping, self.feed, readiness.confirmed, settings.reap_every_s),
                 Redispatch(ReadyRepository(self.database), self.bell.wake),
+                Retention(
+                    RetentionRepository(self.database, settings.idempotency_s),
+                    settings.sweep_every_s,
+                ),
+                AssetSweep(
+                    SweepRepository(self.database, settings.sweep_after_s),
+                    self.storage,
+                    settings.sweep_every_s,
+                ),
             ),
         )

@@ -13,6 +13,7 @@ class Asset:
     workspace_id: UUID
     file_path: str
     content_type: str
+    tags: list[str]
     size_bytes: int
     blake3: bytes | None
     storage_key: str

@@ -15,6 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.assets.service import UploadRequest
 from app.errors import AppError
+from app.json_input import refuse_encoded
 
 MAX_FIELD_BYTES: Final = 8_192
 MAX_FIELDS: Final = 64

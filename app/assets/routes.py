@@ -1,4 +1,4 @@
-"""`/api/v2/assets`: v2's assets, and `/files`: signed URLs of local storage."""
+"""`/api/v2/assets`: v2's assets."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -9,19 +9,16 @@ from fastapi.responses import RedirectResponse
 from app.assets.models import Asset
 from app.assets.multipart import read_upload
 from app.assets.schemas import AssetOut, FromHash, render_asset
-from app.assets.service import AssetService, delivery_of, storage_full
+from app.assets.service import AssetService, delivery_of
 from app.config import Settings
-from app.errors import AppError, NotFoundError
+from app.errors import NotFoundError
 from app.http import file_response, json_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.json_input import read_model
 from app.origin import Origins
 from app.provided import provided, provided_storage
-from storage.local import BadSignatureError, LocalStorage
-from storage.protocol import StorageFullError
 
 router = APIRouter(prefix="/api/v2/assets", tags=["assets"])
-files_router = APIRouter(prefix="/files", include_in_schema=False)
 
 MAX_FROM_HASH_BYTES = 65_536
 
@@ -116,63 +113,4 @@ def _render(request: Request, asset: Asset, *, created_new: bool | None = None) 
         origin=provided(request, Origins).of(request),
         url_expires_s=provided(request, Settings).url_expires_s,
         created_new=created_new,
-    )
-
-
-@files_router.api_route("/{key:path}", methods=["GET", "HEAD"])
-async def serve_file(request: Request, key: str) -> Response:
-    """An object by its signed URL."""
-    storage = _local(request)
-    try:
-        grant = storage.verify_get(key, request.query_params)
-    except (BadSignatureError, ValueError) as error:
-        raise _bad_signature() from error
-    return file_response(
-        request,
-        storage.path(grant.key),
-        grant.delivery,
-        f'"{request.query_params["X-Cb-Signature"]}"',
-    )
-
-
-@files_router.put("/{key:path}", status_code=201)
-async def store_file(request: Request, key: str) -> Response:
-    """Write an object once, with exactly the signed length and type."""
-    storage = _local(request)
-    try:
-        grant = storage.verify_put(key, request.query_params)
-        storage.path(key)
-    except (BadSignatureError, ValueError) as error:
-        raise _bad_signature() from error
-    if request.headers.get("content-type") != grant.content_type:
-        raise AppError(403, "wrong_type", "The Content-Type is not the signed one.")
-    if request.headers.get("content-length") != str(grant.size_bytes):
-        raise AppError(411, "wrong_length", f"Send exactly {grant.size_bytes} bytes.")
-    upload = await storage.begin_upload()
-    try:
-        received = 0
-        async for chunk in request.stream():
-            received += len(chunk)
-            await upload.write(chunk)
-        if received != grant.size_bytes:
-            raise AppError(400, "wrong_length", f"{received} of {grant.size_bytes} bytes arrived.")
-        if not await upload.commit_once(grant.key):
-            raise AppError(412, "already_written", "This object exists; it is written once.")
-    except StorageFullError as error:
-        raise storage_full() from error
-    finally:
-        await upload.abort()
-    return Response(status_code=201)
-
-
-def _local(request: Request) -> LocalStorage:
-    storage = provided_storage(request)
-    if not isinstance(storage, LocalStorage):
-        raise AppError(404, "not_found", "There is nothing at this address.")
-    return storage
-
-
-def _bad_signature() -> AppError:
-    return AppError(
-        403, "bad_signature", "This URL was altered or has expired; ask for a fresh one."
     )

@@ -19,6 +19,7 @@ class AssetOut(BaseModel):
     size_bytes: int
     content_type: str = Field(examples=["image/png"])
     file_path: str | None = Field(default=None, examples=["photo.png"])
+    tags: list[str] = Field(default_factory=list[str], examples=[["input"]])
     created_new: bool | None = Field(
         default=None, description="After an upload: whether the bytes were new to the workspace."
     )
@@ -55,6 +56,7 @@ def render_asset(
         "size_bytes": asset.size_bytes,
         "content_type": asset.content_type,
         "file_path": asset.file_path,
+        "tags": asset.tags,
         "created_at": asset.created_at,
         "url": storage.sign_get(
             asset.storage_key, origin=origin, delivery=delivery_of(asset), expires_s=url_expires_s

@@ -9,9 +9,10 @@ from blake3 import blake3
 
 from app.assets.media import clean_basename, content_type_of, is_inline
 from app.assets.models import Asset
-from app.assets.repository import AssetRepository
+from app.assets.repository.assets import AssetRepository, BlobGoneError
 from app.errors import AppError, NotFoundError
-from storage.protocol import Delivery, Storage, StorageFullError, Upload
+from app.ids import uuid7
+from storage.protocol import Delivery, Storage, StorageError, StorageFullError, Upload
 
 MAX_PATH_LENGTH: Final = 1_000
 HASH_PREFIX: Final = "blake3:"
@@ -35,6 +36,8 @@ class AssetService:
     repository: AssetRepository
     storage: Storage
     max_upload_bytes: int
+    retention_s: float | None
+    """Of uploads that do not ask for one of their own; None keeps them until they are deleted."""
 
     async def upload(
         self, workspace_id: UUID, request: UploadRequest, chunks: AsyncIterator[bytes]
@@ -42,30 +45,22 @@ class AssetService:
         """Receive bytes, hash them on the way, keep them once; returns whether they were new.
 
         Raises:
-            AppError: 409 `hash_mismatch`, 413 `payload_too_large`, 422, 507 `storage_full`.
+            AppError: 409 `hash_mismatch`, 413 `payload_too_large`, 422, 503 `storage_unavailable`,
+                507 `storage_full`.
         """
         path = checked_path(request.file_path)
         expected = parse_hash(request.expected_hash) if request.expected_hash else None
-        upload = await self._begin()
+        blob_id = uuid7()
+        key = f"{workspace_id}/blobs/{blob_id}"
+        # The row before the bytes: whatever is killed in between, the sweep finds what is left.
+        await self.repository.begin_blob(workspace_id, blob_id, key)
         try:
-            digest, size = await self._receive(upload, chunks)
-            if expected is not None and digest != expected:
-                raise AppError(
-                    409,
-                    "hash_mismatch",
-                    f"The bytes received hash to {HASH_PREFIX}{digest.hex()}, not to what was expected.",
-                )
-            known = await self.repository.blob(workspace_id, digest)
-            key = known.storage_key if known else f"{workspace_id}/blobs/{digest.hex()}"
-            # Known bytes are written all the same: committing them again heals a lost object.
-            await upload.commit(key)
-        except StorageFullError as error:
-            raise storage_full() from error
-        finally:
-            await upload.abort()
-        blob, is_new = await self.repository.add_blob(workspace_id, digest, size, key)
-        asset = await self._mint(workspace_id, blob.id, path, request.tags, request.expires_in_s)
-        return asset[0], is_new
+            kept, is_new = await self._store(workspace_id, blob_id, key, expected, chunks)
+        except AppError:
+            await self.repository.forget_blob(blob_id)
+            raise
+        minted = await self._mint(workspace_id, kept, path, request.tags, request.expires_in_s)
+        return minted[0], is_new
 
     async def has_blob(self, workspace_id: UUID, hash_text: str) -> bool:
         """Whether the workspace can mint from that hash."""
@@ -73,7 +68,7 @@ class AssetService:
             digest = parse_hash(hash_text)
         except AppError:
             return False
-        return await self.repository.blob(workspace_id, digest) is not None
+        return await self.repository.lease(workspace_id, digest) is not None
 
     async def from_hash(
         self,
@@ -89,11 +84,15 @@ class AssetService:
             AppError: 404 `blob_not_found`, 422.
         """
         digest = parse_hash(hash_text)
-        blob = await self.repository.blob(workspace_id, digest)
+        blob = await self.repository.lease(workspace_id, digest)
         if blob is None:
-            raise AppError(404, "blob_not_found", "There are no bytes of that hash to mint from.")
+            raise _blob_not_found()
         path = checked_path(file_path) if file_path else digest.hex()
         return await self._mint(workspace_id, blob.id, path, tags, expires_in_s)
+
+    async def hashed(self, storage_key: str, digest: bytes) -> None:
+        """The bytes of an output passed through us: what we computed may dedupe, as an upload's."""
+        await self.repository.verify_blob(storage_key, digest)
 
     async def get(self, workspace_id: UUID, asset_id: UUID) -> Asset:
         """The asset; raises NotFoundError."""
@@ -113,11 +112,42 @@ class AssetService:
         await self.get(workspace_id, asset_id)
         raise AppError(409, "asset_in_use", "A job still depends on this asset.")
 
-    async def _begin(self) -> Upload:
+    async def _store(
+        self,
+        workspace_id: UUID,
+        blob_id: UUID,
+        key: str,
+        expected: bytes | None,
+        chunks: AsyncIterator[bytes],
+    ) -> tuple[UUID, bool]:
+        """Receive into storage; returns the blob that holds the bytes, and whether they are new."""
+        upload: Upload | None = None
         try:
-            return await self.storage.begin_upload()
+            upload = await self.storage.begin_upload(key)
+            digest, size = await self._receive(upload, chunks)
+            _check_expected(digest, expected)
+            known = await self.repository.lease(workspace_id, digest)
+            if known and await self.storage.size(known.storage_key) == known.size_bytes:
+                await upload.abort()
+                await self.repository.forget_blob(blob_id)
+                return known.id, False
+            await upload.commit()
         except StorageFullError as error:
             raise storage_full() from error
+        except StorageError as error:
+            raise storage_unavailable() from error
+        finally:
+            if upload is not None:
+                await upload.abort()
+        if known:
+            await self.repository.heal_blob(known.id, blob_id)
+            return known.id, False
+        if await self.repository.keep_blob(blob_id, digest, size):
+            return blob_id, True
+        # The same bytes arrived twice at once: ours are swept, theirs are used.
+        known = await self.repository.lease(workspace_id, digest)
+        assert known is not None, "the row that we collided with"
+        return known.id, False
 
     async def _receive(self, upload: Upload, chunks: AsyncIterator[bytes]) -> tuple[bytes, int]:
         hasher = blake3()
@@ -143,15 +173,17 @@ class AssetService:
         tags: list[str],
         expires_in_s: int | None,
     ) -> tuple[Asset, bool]:
-        asset_id, is_new = await self.repository.mint(
-            workspace_id,
-            blob_id,
-            path,
-            content_type_of(path),
-            tags=tags,
-            expires_in_s=expires_in_s,
-        )
-        return await self.get(workspace_id, asset_id), is_new
+        try:
+            return await self.repository.mint(
+                workspace_id,
+                blob_id,
+                path,
+                content_type_of(path),
+                tags=tags,
+                expires_in_s=self.retention_s if expires_in_s is None else expires_in_s,
+            )
+        except BlobGoneError as error:
+            raise _blob_not_found() from error
 
 
 def delivery_of(asset: Asset) -> Delivery:
@@ -194,6 +226,29 @@ def checked_path(path: str) -> str:
     return "/".join(parts)
 
 
+def _check_expected(digest: bytes, expected: bytes | None) -> None:
+    if expected is not None and digest != expected:
+        raise AppError(
+            409,
+            "hash_mismatch",
+            f"The bytes received hash to {HASH_PREFIX}{digest.hex()}, not to what was expected.",
+        )
+
+
+def _blob_not_found() -> AppError:
+    return AppError(404, "blob_not_found", "There are no bytes of that hash to mint from.")
+
+
 def storage_full() -> AppError:
     """507."""
     return AppError(507, "storage_full", "There is no room left in storage; nothing was kept.")
+
+
+def storage_unavailable() -> AppError:
+    """503."""
+    return AppError(
+        503,
+        "storage_unavailable",
+        "Storage cannot be reached right now; nothing was kept. Try again shortly.",
+        headers={"Retry-After": "2"},
+    )

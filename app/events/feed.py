@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.db.redis import HINTS_CHANNEL, LATEST_EXPIRES_S, latest_key
-from app.events.hub import EventHub, Latest
+from app.events.hub import EventHub, Latest, Move
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class Feed:
     hub: EventHub
     redis: Redis | None
     on_keys_changed: Callable[[], None]
+    on_moved: Callable[[Move], None] = lambda _: None
+    """Told of every transition that this process committed."""
     me: str = field(default_factory=lambda: secrets.token_hex(8))
     _heard_at: float = -1e9
     _outbox: asyncio.Queue[tuple[bytes, UUID | None, dict[str, bytes] | None]] = field(
@@ -54,25 +56,30 @@ class Feed:
         """How long a reader may sleep before it looks for itself."""
         return POLL_WITH_HINTS_S if self.reliable() else POLL_WITHOUT_HINTS_S
 
-    def moved(self, job_id: UUID, seq: int, *, ended: bool, started: bool = False) -> None:
+    def moved(self, move: Move) -> None:
         """Tell everybody, after the commit, that a job moved."""
-        if started:
-            self.hub.forget_news(job_id)
-        self.hub.moved(job_id, seq, ended=ended)
-        hint = {"j": str(job_id), "s": seq, "e": ended, "n": started}
-        self._send(hint, job_id if started else None)
+        self.on_moved(move)
+        self.hub.moved(move)
+        hint = {"j": str(move.job_id), "w": str(move.workspace_id), "s": move.seq, "a": move.status}
+        flags = {"e": move.ended, "n": move.started}
+        self._send({**hint, **flags}, move.job_id if move.started else None)
 
     def news(
-        self, job_id: UUID, *, progress: dict[str, Any] | None, preview: dict[str, Any] | None
+        self,
+        job_id: UUID,
+        workspace_id: UUID,
+        *,
+        progress: dict[str, Any] | None,
+        preview: dict[str, Any] | None,
     ) -> None:
         """Tell everybody what a running job looks like now."""
-        self.hub.news(job_id, progress=progress, preview=preview)
+        self.hub.news(job_id, workspace_id, progress=progress, preview=preview)
         kept = {
             name: orjson.dumps(value)
             for name, value in (("progress", progress), ("preview", preview))
             if value is not None
         }
-        self._send({"j": str(job_id)}, job_id, kept)
+        self._send({"j": str(job_id), "w": str(workspace_id)}, job_id, kept)
 
     def keys_changed(self) -> None:
         """A key was revoked: every front door drops its cache."""
@@ -156,14 +163,13 @@ class Feed:
             self.on_keys_changed()
         if "j" not in hint:
             return
-        job_id = UUID(hint["j"])
+        job_id, workspace_id = UUID(hint["j"]), UUID(hint["w"])
         if "s" in hint:
-            if hint["n"]:
-                self.hub.forget_news(job_id)
-            self.hub.moved(job_id, hint["s"], ended=hint["e"])
-        elif self.hub.has_waiters(job_id):
+            status, ended, started = hint["a"], hint["e"], hint["n"]
+            self.hub.moved(Move(job_id, workspace_id, hint["s"], status, ended, started))
+        elif self.hub.has_readers(job_id, workspace_id):
             kept = await self._kept(redis, job_id)
-            self.hub.news(job_id, progress=kept.progress, preview=kept.preview)
+            self.hub.news(job_id, workspace_id, progress=kept.progress, preview=kept.preview)
 
     async def _kept(self, redis: Redis, job_id: UUID) -> Latest:
         kept = cast(dict[bytes, bytes], await cast(Any, redis).hgetall(latest_key(job_id)))

@@ -1,4 +1,4 @@
-"""Who waits for which job in this process, and the newest progress and preview of each.
+"""Who waits for which job or workspace in this process, and the newest progress and preview of each.
 
 A hint says only "job J is at seq N"; readers fetch the rows. Progress and preview are state, not a
 queue: a reader that is slow sees the newest, so no reader can make us hold anything.
@@ -9,10 +9,24 @@ from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 MAX_REMEMBERED_JOBS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A transition that was committed: what readers are told of it."""
+
+    job_id: UUID
+    workspace_id: UUID
+    seq: int
+    status: str
+    """As stored."""
+    ended: bool
+    started: bool = False
+    """A new start: what the run before showed is no longer true."""
 
 
 @dataclass(slots=True)
@@ -26,12 +40,10 @@ class Latest:
 
 
 @dataclass(slots=True, eq=False)
-class Waiter:
-    """One reader of one job: woken by any news, never sent any."""
+class _Sleeper:
+    """A reader that sleeps until there is news; it is never sent any."""
 
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
-    seq: int = 0
-    ended: bool = False
 
     async def wait(self, timeout_s: float) -> bool:
         """Sleep until there is news; False if none came in time."""
@@ -48,40 +60,70 @@ class Waiter:
         self._woken.set()
 
 
+@dataclass(slots=True, eq=False)
+class Waiter(_Sleeper):
+    """One reader of one job."""
+
+    seq: int = 0
+    ended: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Watcher(_Sleeper):
+    """One reader of a workspace: which of its jobs have moved, and which have news."""
+
+    moved: set[UUID] = field(default_factory=set[UUID])
+    with_news: set[UUID] = field(default_factory=set[UUID])
+
+
+Reader = TypeVar("Reader", bound=_Sleeper)
+
+
 @dataclass(slots=True)
 class EventHub:
     """The waiters of this process. All methods run on the event loop's thread."""
 
     _waiters: dict[UUID, set[Waiter]] = field(default_factory=dict[UUID, set[Waiter]])
+    _watchers: dict[UUID, set[Watcher]] = field(default_factory=dict[UUID, set[Watcher]])
     _latest: OrderedDict[UUID, Latest] = field(default_factory=OrderedDict[UUID, Latest])
 
     @contextmanager
     def waiting(self, job_id: UUID) -> Generator[Waiter]:
         """Be woken by news of a job. Enter before reading its row, so that nothing falls between."""
-        waiter = Waiter()
-        self._waiters.setdefault(job_id, set()).add(waiter)
-        try:
+        with _entered(self._waiters, job_id, Waiter()) as waiter:
             yield waiter
-        finally:
-            waiters = self._waiters[job_id]
-            waiters.discard(waiter)
-            if not waiters:
-                del self._waiters[job_id]
 
-    def has_waiters(self, job_id: UUID) -> bool:
-        """Whether anybody here reads that job."""
-        return job_id in self._waiters
+    @contextmanager
+    def watching(self, workspace_id: UUID) -> Generator[Watcher]:
+        """Be woken by news of any job of a workspace."""
+        with _entered(self._watchers, workspace_id, Watcher()) as watcher:
+            yield watcher
 
-    def moved(self, job_id: UUID, seq: int, *, ended: bool) -> None:
+    def has_readers(self, job_id: UUID, workspace_id: UUID) -> bool:
+        """Whether anybody here reads that job, or its workspace."""
+        return job_id in self._waiters or workspace_id in self._watchers
+
+    def readers(self) -> int:
+        """Open streams and long polls of this process."""
+        of_jobs = sum(map(len, self._waiters.values()))
+        return of_jobs + sum(map(len, self._watchers.values()))
+
+    def moved(self, move: Move) -> None:
         """A transition was committed."""
-        for waiter in self._waiters.get(job_id, ()):
-            waiter.seq = max(waiter.seq, seq)
-            waiter.ended = waiter.ended or ended
+        if move.started:
+            self.forget_news(move.job_id)
+        for waiter in self._waiters.get(move.job_id, ()):
+            waiter.seq = max(waiter.seq, move.seq)
+            waiter.ended = waiter.ended or move.ended
             waiter.wake()
+        for watcher in self._watchers.get(move.workspace_id, ()):
+            watcher.moved.add(move.job_id)
+            watcher.wake()
 
     def news(
         self,
         job_id: UUID,
+        workspace_id: UUID,
         *,
         progress: dict[str, Any] | None = None,
         preview: dict[str, Any] | None = None,
@@ -97,6 +139,9 @@ class EventHub:
             self._latest.popitem(last=False)
         for waiter in self._waiters.get(job_id, ()):
             waiter.wake()
+        for watcher in self._watchers.get(workspace_id, ()):
+            watcher.with_news.add(job_id)
+            watcher.wake()
 
     def forget_news(self, job_id: UUID) -> None:
         """A new start: what the previous one showed is no longer true."""
@@ -108,6 +153,17 @@ class EventHub:
 
     def wake_all(self) -> None:
         """Hints may have been lost: let every reader look for itself."""
-        for waiters in self._waiters.values():
-            for waiter in waiters:
-                waiter.wake()
+        for sleepers in (*self._waiters.values(), *self._watchers.values()):
+            for sleeper in sleepers:
+                sleeper.wake()
+
+
+@contextmanager
+def _entered(readers: dict[UUID, set[Reader]], key: UUID, reader: Reader) -> Generator[Reader]:
+    readers.setdefault(key, set()).add(reader)
+    try:
+        yield reader
+    finally:
+        readers[key].discard(reader)
+        if not readers[key]:
+            del readers[key]

@@ -17,8 +17,8 @@ Frame = dict[str, str]
 _HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def frame(event: str, data: dict[str, Any], *, id: int | None = None) -> Frame:
-    """One frame; `id` only for rows of the event log."""
+def frame(event: str, data: dict[str, Any], *, id: int | str | None = None) -> Frame:
+    """One frame; `id` only where a reader can resume after it."""
     made: Frame = {"event": event, "data": _ascii_json(data)}
     if id is not None:
         made["id"] = str(id)

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from app.assets.repository import AssetRepository
+from app.assets.repository.assets import AssetRepository
 from app.assets.service import delivery_of
 from app.config import Settings
 from app.errors import AppError
@@ -63,7 +63,7 @@ class ClaimService:
 
     async def _ticket(self, claimed: Claimed) -> Ticket:
         moved = claimed.moved
-        self.feed.moved(moved.id, moved.seq, ended=False, started=True)
+        self.feed.moved(moved.told(started=True))
         log.info("job started", extra={"job_id": str(moved.id), "epoch": moved.epoch})
         fence = Fence(moved.id, moved.epoch)
         return Ticket(
@@ -88,7 +88,7 @@ class ClaimService:
     async def _inputs(self, claimed: Claimed) -> list[TicketInput]:
         if not claimed.inputs:
             return []
-        found = await self.assets.by_ids(
+        found = await self.assets.held(
             claimed.moved.workspace_id, [i.asset_id for i in claimed.inputs]
         )
         # An asset deleted since is left out: the run then fails with the name of the node.

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.assets.media import clean_basename, content_type_of
 from app.assets.models import NewOutput
-from app.assets.repository import AssetRepository, NameTakenError
+from app.assets.repository.outputs import NameTakenError, NoRoomError, OutputRepository
 from app.config import Settings
 from app.errors import AppError
 from app.events.feed import Feed
@@ -59,7 +59,7 @@ class Lifecycle:
 
     transitions: TransitionRepository
     queries: JobQueries
-    assets: AssetRepository
+    outputs: OutputRepository
     storage: Storage
     feed: Feed
     settings: Settings
@@ -87,21 +87,16 @@ class Lifecycle:
         Raises:
             AppError: 409 `stale_epoch`, 422 `output_limit`.
         """
-        use = await self.assets.output_use(fence.job_id, fence.epoch)
-        if (
-            use.outputs >= self.settings.max_outputs
-            or use.bytes + output.size_bytes > self.settings.max_output_bytes
-        ):
+        if output.size_bytes > self.storage.max_put_bytes:
             raise AppError(
                 422,
                 "output_limit",
-                f"A job may have {self.settings.max_outputs} outputs of "
-                f"{self.settings.max_output_bytes} bytes together.",
+                f"Storage takes files of at most {self.storage.max_put_bytes} bytes.",
             )
         name = clean_basename(output.name)
         content_type = content_type_of(name)
         asset_id = uuid7()
-        key = await self._reserve(fence, asset_id, output, name, content_type, use.names)
+        key = await self._reserve(fence, asset_id, output, name, content_type)
         signed = self.storage.sign_put(
             key,
             origin=self.files_origin,
@@ -118,20 +113,27 @@ class Lifecycle:
         output: OutputRegistration,
         name: str,
         content_type: str,
-        taken: frozenset[str],
     ) -> str:
         for candidate in _candidates(name):
-            if candidate in taken:
-                continue
             new = NewOutput(output.node_id, candidate, output.kind, content_type, output.size_bytes)
             try:
-                key = await self.assets.register_output(fence.job_id, fence.epoch, asset_id, new)
+                key = await self.outputs.register(fence.job_id, fence.epoch, asset_id, new)
             except NameTakenError:
                 continue
+            except NoRoomError as error:
+                raise self._no_room() from error
             if key is None:
                 raise _stale_epoch()
             return key
         raise AppError(422, "output_limit", f"Too many outputs are named {name!r}.")
+
+    def _no_room(self) -> AppError:
+        return AppError(
+            422,
+            "output_limit",
+            f"A job may have {self.settings.max_outputs} outputs of "
+            f"{self.settings.max_output_bytes} bytes together.",
+        )
 
     async def _sign_of_life(self, fence: Fence, batch: EventBatch) -> bool:
         progress = batch.progress.model_dump(exclude={"type"}) if batch.progress else None
@@ -139,17 +141,18 @@ class Lifecycle:
         if kept is None:
             await self._explain(fence)
             raise StopError
+        moved, cancel = kept
         preview = batch.preview.model_dump(exclude={"type"}) if batch.preview else None
         if progress or preview:
-            self.feed.news(fence.job_id, progress=progress, preview=preview)
-        return kept[1]
+            self.feed.news(moved.id, moved.workspace_id, progress=progress, preview=preview)
+        return cancel
 
     async def _transition(self, fence: Fence, client_seq: int, event: Transition) -> None:
         moved = await self._apply(fence, client_seq, event)
         if moved is None:
             await self._explain(fence, client_seq)
             return
-        self.feed.moved(moved.id, moved.seq, ended=moved.is_terminal)
+        self.feed.moved(moved.told())
         if moved.is_terminal:
             log.info("job ended", extra={"job_id": str(moved.id), "status": moved.status})
 
@@ -183,7 +186,7 @@ class Lifecycle:
                 assert_never(event)
 
     async def _output(self, fence: Fence, client_seq: int, event: OutputStored) -> Moved | None:
-        registered = await self.assets.registered(fence.job_id, fence.epoch, event.asset_id)
+        registered = await self.outputs.registered(fence.job_id, fence.epoch, event.asset_id)
         if registered is None:
             raise AppError(422, "output_not_registered", "This run registered no such output.")
         key, size_bytes = registered

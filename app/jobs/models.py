@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from app.events.hub import Move
+from app.events.repository import JobEvent
 from app.jobs.transitions import TERMINAL, PublicStatus, Status, public_status
 
 JsonObject = dict[str, Any]
+
+MAX_LOG_BYTES: Final = 1_048_576
+"""Of one job; about 10,000 lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class NewJob:
     graph: JsonObject
     inputs: list[JobInput]
     metadata: dict[str, str]
+    tags: list[str]
     priority: int
     max_tries: int
     start_within_s: float
@@ -53,6 +59,8 @@ class Job:
     outputs: list[JsonObject]
     progress: JsonObject | None
     metadata: dict[str, str]
+    tags: list[str]
+    log_bytes: int
     epoch: int
     tries: int
     max_tries: int
@@ -79,6 +87,24 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class JobLog:
+    """The log lines of a job, oldest first."""
+
+    job: Job
+    lines: list[JobEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list is to show: those that meet every condition that is given."""
+
+    statuses: list[PublicStatus] = field(default_factory=list[PublicStatus])
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    tags: list[str] = field(default_factory=list[str])
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """What a transition did to a job: enough to tell its readers after the commit."""
 
@@ -92,6 +118,17 @@ class Moved:
     def is_terminal(self) -> bool:
         """Whether the job has ended."""
         return self.status in TERMINAL
+
+    def told(self, *, started: bool = False) -> Move:
+        """What readers are told of it."""
+        return Move(
+            job_id=self.id,
+            workspace_id=self.workspace_id,
+            seq=self.seq,
+            status=self.status,
+            ended=self.is_terminal,
+            started=started,
+        )
 
 
 @dataclass(frozen=True, slots=True)

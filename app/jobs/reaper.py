@@ -28,7 +28,7 @@ class Reaper:
         if tick.late or not tick.due:
             return
         for moved in await self.repository.reap():
-            self.feed.moved(moved.id, moved.seq, ended=moved.is_terminal)
+            self.feed.moved(moved.told())
             log.warning(
                 "job reaped",
                 extra={"job_id": str(moved.id), "status": moved.status, "epoch": moved.epoch},

@@ -1,7 +1,7 @@
 """`/api/v2/jobs`: Comfy API v2's jobs."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
@@ -12,28 +12,24 @@ from app.http import json_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.identity.models import Principal
 from app.identity.service import IdentityService
-from app.jobs.models import Job
-from app.jobs.schemas import JobOut, JobPage, JobRequest, Links, WorkflowOut, render_job
+from app.jobs.links import links_of
+from app.jobs.models import Job, JobFilter
+from app.jobs.render import render_job, render_log
+from app.jobs.schemas import JobLogOut, JobOut, JobPage, JobRequest, WorkflowOut
 from app.jobs.service import JobService
 from app.jobs.stream import JobStream, parse_last_event_id
 from app.jobs.submit import SubmitService
-from app.jobs.transitions import Status
+from app.jobs.transitions import PublicStatus
 from app.jobs.waiting import JobWaiter
 from app.json_input import read_json_object, validated
-from app.origin import Origins
-from app.provided import provided, provided_storage
+from app.provided import provided
 
 router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
 
 MAX_WAIT_S = 25.0
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
 _METADATA_FILTER = re.compile(r"metadata\[(.{1,1024})\]", re.DOTALL)
-_STORED: dict[str, list[str]] = {
-    "queued": [Status.QUEUED, Status.DISPATCHED],
-    "running": [Status.RUNNING],
-    "canceling": [Status.RUNNING],
-    **{s: [s] for s in ("succeeded", "failed", "canceled", "expired")},
-}
+_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 _JOB_BODY: dict[str, Any] = {
     "requestBody": {
@@ -60,7 +56,7 @@ async def submit_job(
     if hold_s:
         headers["Preference-Applied"] = f"wait={hold_s:g}"
         job = await _wait(request, caller, job, hold_s)
-    return json_response(render_job(job, _links(request)), 201, headers)
+    return json_response(render_job(job, links_of(request)), 201, headers)
 
 
 @router.get("", response_model=JobPage)
@@ -70,16 +66,22 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
     status: Annotated[str | None, Query(description="Comma separated.")] = None,
+    tag: Annotated[list[str] | None, Query(description="Repeat it: jobs with all of them.")] = None,
+    environment: str | None = None,
 ) -> Response:
     """Jobs, newest first; `metadata[key]=value` filters by label."""
     jobs, next_cursor = await provided(request, JobService).page(
         caller.workspace_id,
         cursor=cursor,
         limit=limit,
-        metadata=_metadata_filters(request),
-        statuses=_statuses(status),
+        wanted=JobFilter(
+            statuses=_statuses(status),
+            metadata=_metadata_filters(request),
+            tags=_without_nul("tag", tag or []),
+            environment=_without_nul("environment", [environment])[0] if environment else None,
+        ),
     )
-    links = _links(request)
+    links = links_of(request)
     page: dict[str, Any] = {"jobs": [render_job(job, links) for job in jobs]}
     if next_cursor:
         page["next_cursor"] = next_cursor
@@ -99,7 +101,7 @@ async def get_job(
     hold_s = min(wait or _preferred_wait(prefer), MAX_WAIT_S)
     if hold_s and not job.is_terminal:
         job = await _wait(request, caller, job, hold_s)
-    return json_response(render_job(job, _links(request)))
+    return json_response(render_job(job, links_of(request)))
 
 
 @router.get("/{id}/workflow", response_model=WorkflowOut)
@@ -110,6 +112,18 @@ async def get_workflow(request: Request, id: str, caller: Reader) -> Response:
         raise NotFoundError("job")
     graph = await provided(request, JobService).graph(caller.workspace_id, job_id)
     return json_response({"workflow": graph, "format": "api"})
+
+
+@router.get(
+    "/{id}/logs", response_model=JobLogOut, responses={204: {"description": "Nothing was logged."}}
+)
+async def get_log(request: Request, id: str, caller: Reader) -> Response:
+    """What the job has logged so far: warnings and what its nodes wanted to be known."""
+    job_id = parse_id(id)
+    if job_id is None:
+        raise NotFoundError("job")
+    found = await provided(request, JobService).log(caller.workspace_id, job_id)
+    return json_response(render_log(found)) if found else Response(status_code=204)
 
 
 @router.get("/{id}/events", response_class=Response)
@@ -129,7 +143,7 @@ async def get_events(
     return stream_response(
         provided(request, JobStream).read(
             job,
-            _links(request),
+            links_of(request),
             last_event_id=parse_last_event_id(last_event_id),
             still_good=still_good,
         )
@@ -143,7 +157,7 @@ async def cancel_job(request: Request, id: str, caller: Writer) -> Response:
     if job_id is None:
         raise NotFoundError("job")
     job = await provided(request, JobService).cancel(caller.workspace_id, job_id)
-    return json_response(render_job(job, _links(request)))
+    return json_response(render_job(job, links_of(request)))
 
 
 async def _job(request: Request, id: str, caller: Principal) -> Job:
@@ -157,17 +171,6 @@ async def _wait(request: Request, caller: Principal, job: Job, hold_s: float) ->
     waiter = provided(request, JobWaiter)
     ended = await waiter.until_ended(caller.workspace_id, job.id, hold_s, request.is_disconnected)
     return ended or job
-
-
-def _links(request: Request) -> Links:
-    settings, origins = provided(request, Settings), provided(request, Origins)
-    return Links(
-        storage=provided_storage(request),
-        origin=origins.of(request),
-        prefix=origins.prefix(),
-        url_expires_s=settings.url_expires_s,
-        long_poll_s=settings.long_poll_s,
-    )
 
 
 def _job_request(body: dict[str, Any]) -> JobRequest:
@@ -197,14 +200,17 @@ def _metadata_filters(request: Request) -> dict[str, str]:
     return filters
 
 
-def _statuses(text: str | None) -> list[str] | None:
-    if not text:
-        return None
-    stored: list[str] = []
-    for status in text.split(","):
-        if status not in _STORED:
+def _statuses(text: str | None) -> list[PublicStatus]:
+    wanted = text.split(",") if text else []
+    for status in wanted:
+        if status not in _STATUSES:
             raise AppError(
                 400, "invalid_request", f"status: {status[:40]!r} is not one of v2's statuses."
             )
-        stored += _STORED[status]
-    return stored
+    return [status for status in _STATUSES if status in wanted]
+
+
+def _without_nul(name: str, values: list[str]) -> list[str]:
+    if any("\x00" in value for value in values):
+        raise AppError(400, "invalid_request", f"{name}: NUL characters are not allowed.")
+    return values

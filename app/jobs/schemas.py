@@ -1,19 +1,18 @@
 """Public JSON of jobs: Comfy API v2's, and more beside it that a v2 client ignores."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.assets.media import clean_basename, is_inline
-from app.jobs.models import Job, JsonObject
-from app.jobs.transitions import PublicStatus, Status
-from storage.protocol import Delivery, Storage
+from app.jobs.transitions import PublicStatus
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_LENGTH = 1_024
+MAX_TAGS = 16
 
+Tag = Annotated[str, Field(min_length=1, max_length=64)]
 Label = Annotated[str, Field(max_length=MAX_METADATA_LENGTH)]
 
 
@@ -51,6 +50,12 @@ class JobRequest(BaseModel):
         default=None,
         max_length=MAX_METADATA_PAIRS,
         description="Labels of yours, shown and filtered by.",
+    )
+    tags: list[Tag] = Field(
+        default_factory=list[str],
+        max_length=MAX_TAGS,
+        description="Words to find jobs by: `GET /jobs?tag=…`.",
+        examples=[["campaign-7"]],
     )
     priority: int = Field(
         default=0, ge=-100, le=100, description="Higher runs first, in your workspace."
@@ -104,8 +109,9 @@ class JobUrls(BaseModel):
     """Follow these; they carry any prefix we are mounted under."""
 
     self: str = Field(description="Holds until the job ends, 20 s at most (`?wait=`).")
-    events: str
-    cancel: str
+    events: str = Field(description="Server-sent events.")
+    cancel: str = Field(description="POST here to cancel.")
+    logs: str = Field(description="What the job has logged; 204 while that is nothing.")
 
 
 class JobOut(BaseModel):
@@ -124,6 +130,7 @@ class JobOut(BaseModel):
     metrics: dict[str, int | None]
     urls: JobUrls
     metadata: dict[str, str]
+    tags: list[str]
     environment: str
     backend: str
     backend_reason: str
@@ -137,113 +144,17 @@ class WorkflowOut(BaseModel):
     format: Literal["api"]
 
 
+class JobLogOut(BaseModel):
+    """What a job has logged so far."""
+
+    text: str = Field(description="One line each: time, level, message.")
+    truncated: bool = Field(description="Whether lines were dropped: the log was full.")
+    captured_at: datetime
+    complete: bool = Field(description="Whether the job has ended, so that no line will follow.")
+
+
 class JobPage(BaseModel):
     """Newest first."""
 
     jobs: list[JobOut]
     next_cursor: str | None = None
-
-
-def render_job(job: Job, links: "Links") -> JsonObject:
-    """A job as v2 has it, with fresh URLs."""
-    base = f"{links.prefix}/api/v2/jobs/{job.id}"
-    wait = f"?wait={links.long_poll_s:g}" if links.long_poll_s else ""
-    return {
-        "id": job.id,
-        "status": job.public_status,
-        "created_at": job.created_at,
-        "started_at": job.started_at,
-        "completed_at": job.ended_at,
-        "expires_at": job.expires_at,
-        "queue_position": job.queue_position,
-        "progress": job.progress,
-        "outputs": [links.output(job.id, job.workspace_id, job.epoch, o) for o in job.outputs],
-        "error": job.error,
-        "metrics": _metrics(job),
-        "urls": {
-            "self": f"{base}{wait}",
-            "events": f"{base}/events",
-            "cancel": f"{base}/cancel",
-        },
-        "metadata": job.metadata,
-        "environment": job.environment,
-        "backend": job.backend,
-        "backend_reason": job.backend_reason,
-        "tries": job.tries,
-        # The SDK's list wants these names beside v2's own (facts/comfy-api-v2.md §7).
-        "create_time": job.created_at,
-        "update_time": job.ended_at or job.started_at or job.created_at,
-    }
-
-
-def _metrics(job: Job) -> dict[str, int | None]:
-    started = job.started_at
-    return {
-        "queue_ms": _milliseconds(started - job.created_at) if started else None,
-        "execution_ms": (
-            _milliseconds(job.ended_at - started) if started and job.ended_at else None
-        ),
-    }
-
-
-def _milliseconds(span: timedelta) -> int:
-    return int(span.total_seconds() * 1_000)
-
-
-class Links:
-    """Renders the URLs of one reply."""
-
-    def __init__(
-        self,
-        *,
-        storage: Storage,
-        origin: str,
-        prefix: str,
-        url_expires_s: float,
-        long_poll_s: float,
-    ) -> None:
-        self.prefix = prefix
-        self.long_poll_s = long_poll_s
-        self._storage = storage
-        self._origin = origin
-        self._url_expires_s = url_expires_s
-
-    def output(self, job_id: UUID, workspace_id: UUID, epoch: int, entry: JsonObject) -> JsonObject:
-        """An entry of the manifest with a fresh URL."""
-        digest = entry.get("blake3")
-        url = self._storage.sign_get(
-            f"{workspace_id}/{job_id}/{epoch}/{entry['asset_id']}",
-            origin=self._origin,
-            delivery=Delivery(
-                content_type=entry["content_type"],
-                file_name=clean_basename(entry["name"]),
-                inline=is_inline(entry["content_type"]),
-            ),
-            expires_s=self._url_expires_s,
-        )
-        return {
-            "id": entry["asset_id"],
-            "node_id": entry["node_id"],
-            "name": entry["name"],
-            "type": entry["kind"],
-            "content_type": entry["content_type"],
-            "size_bytes": entry["size_bytes"],
-            "hash": f"blake3:{digest}" if digest else None,
-            "url": url,
-            "url_expires_at": datetime.now(UTC) + timedelta(seconds=self._url_expires_s),
-            "job_id": job_id,
-        }
-
-
-def status_frame(job: Job) -> JsonObject:
-    """The `status` event of a job as it stands."""
-    frame: JsonObject = {
-        "status": job.public_status,
-        "queue_position": job.queue_position,
-        "tries": job.tries,
-    }
-    if job.status is Status.DISPATCHED:
-        frame["phase"] = "starting"
-    if job.error:
-        frame["error"] = job.error
-    return frame

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app.errors import AppError, NotFoundError
 from app.events.feed import Feed
-from app.jobs.models import Job, JsonObject
+from app.events.repository import EventRepository
+from app.jobs.models import Job, JobFilter, JobLog, JsonObject
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository
 
@@ -17,6 +18,7 @@ class JobService:
     """Jobs of a workspace."""
 
     queries: JobQueries
+    events: EventRepository
     transitions: TransitionRepository
     feed: Feed
 
@@ -34,6 +36,12 @@ class JobService:
             raise NotFoundError("job")
         return graph
 
+    async def log(self, workspace_id: UUID, job_id: UUID) -> JobLog | None:
+        """What the job has logged so far, None while that is nothing; raises NotFoundError."""
+        job = await self.get(workspace_id, job_id)
+        lines = await self.events.log_lines(job_id)
+        return JobLog(job, lines) if lines else None
+
     async def cancel(self, workspace_id: UUID, job_id: UUID) -> Job:
         """Cancel, or ask its executor to; a finished job is returned as it is.
 
@@ -41,7 +49,7 @@ class JobService:
         """
         moved = await self.transitions.cancel(workspace_id, job_id)
         if moved is not None:
-            self.feed.moved(moved.id, moved.seq, ended=moved.is_terminal)
+            self.feed.moved(moved.told())
         return await self.get(workspace_id, job_id)
 
     async def page(
@@ -50,16 +58,14 @@ class JobService:
         *,
         cursor: str | None,
         limit: int,
-        metadata: dict[str, str],
-        statuses: list[str] | None,
+        wanted: JobFilter,
     ) -> tuple[list[Job], str | None]:
         """Newest first, and the cursor of the next page; raises AppError `invalid_cursor`."""
         jobs = await self.queries.list(
             workspace_id,
             before=_read_cursor(cursor) if cursor else None,
             limit=limit + 1,
-            metadata=metadata,
-            statuses=statuses,
+            wanted=wanted,
         )
         if len(jobs) <= limit:
             return jobs, None

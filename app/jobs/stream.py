@@ -14,8 +14,8 @@ from app.events.hub import EventHub, Latest, Waiter
 from app.events.repository import EventRepository, JobEvent
 from app.events.sse import Frame, frame
 from app.jobs.models import Job, JsonObject
+from app.jobs.render import Links, status_frame
 from app.jobs.repository.queries import JobQueries
-from app.jobs.schemas import Links, status_frame
 from app.jobs.transitions import TERMINAL
 
 RECHECK_CALLER_S: Final = 5.0
@@ -33,13 +33,14 @@ class _Position:
 
 
 @dataclass(slots=True)
-class _Caller:
+class CallerCheck:
     """Whose key is asked about again while the stream is open."""
 
     still_good: Callable[[], Awaitable[bool]]
     ask_at: float
 
     async def may_go_on(self) -> bool:
+        """Whether the key is still good; asks at most once in a while."""
         now = asyncio.get_running_loop().time()
         if now < self.ask_at:
             return True
@@ -80,7 +81,7 @@ class JobStream:
                 position = _Position(seq=current.seq, ended=current.is_terminal)
                 for item in await self._snapshot(current, links, position):
                     yield item
-            caller = _Caller(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
+            caller = CallerCheck(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
             while not position.ended:
                 for item in await self._due(current, links, position, waiter):
                     yield item
@@ -90,10 +91,7 @@ class JobStream:
                     await waiter.wait(min(self.feed.poll_every_s(), RECHECK_CALLER_S))
 
     async def _snapshot(self, job: Job, links: Links, position: _Position) -> list[Frame]:
-        outputs = [
-            frame("output", links.output(job.id, job.workspace_id, job.epoch, entry))
-            for entry in job.outputs
-        ]
+        outputs = [frame("output", links.output(job.id, entry)) for entry in job.outputs]
         status = frame("status", status_frame(job))
         if job.is_terminal:
             frames = [*outputs, status]
@@ -134,7 +132,7 @@ class JobStream:
     def _row(self, job: Job, links: Links, event: JobEvent) -> Frame:
         data: JsonObject = event.data
         if event.type == "output":
-            data = links.output(job.id, job.workspace_id, event.epoch, event.data)
+            data = links.output(job.id, event.data)
         return frame(event.type, data, id=event.seq)
 
     def _news(self, job: Job, position: _Position, latest: Latest) -> list[Frame]:

@@ -15,7 +15,7 @@ import orjson
 
 from app.assets.media import clean_basename
 from app.assets.models import Asset
-from app.assets.repository import AssetRepository
+from app.assets.repository.assets import AssetRepository
 from app.config import Settings
 from app.errors import AppError
 from app.events.feed import Feed
@@ -23,7 +23,7 @@ from app.ids import uuid7
 from app.jobs.dispatch.routing import choose_backend
 from app.jobs.models import Job, JobInput, JsonObject, NewJob
 from app.jobs.repository.queries import JobQueries
-from app.jobs.repository.transitions import TransitionRepository
+from app.jobs.repository.transitions import TransitionRepository, moved
 from app.jobs.schemas import JobRequest
 from app.jobs.secrets import SecretBox
 from app.workflows.environments.service import EnvironmentService
@@ -68,7 +68,7 @@ class SubmitService:
             assert idempotency_key is not None
             assert request_hash is not None
             return await self._replay(workspace_id, idempotency_key, request_hash), True
-        self.feed.moved(new.id, row["seq"], ended=False)
+        self.feed.moved(moved(row).told())
         self.wake(new.backend)
         log.info("job recorded", extra={"job_id": str(new.id), "backend": new.backend})
         return _recorded(new, row), False
@@ -95,6 +95,7 @@ class SubmitService:
             graph=graph,
             inputs=inputs,
             metadata=request.metadata or {},
+            tags=request.tags,
             priority=request.priority,
             max_tries=request.max_tries or self.settings.max_tries,
             start_within_s=self.settings.start_within_s,
@@ -207,6 +208,8 @@ def _recorded(new: NewJob, row: JsonObject) -> Job:
         outputs=[],
         progress=None,
         metadata=new.metadata,
+        tags=new.tags,
+        log_bytes=0,
         epoch=row["epoch"],
         tries=0,
         max_tries=new.max_tries,

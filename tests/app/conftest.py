@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.assets.repository.outputs import OutputRepository
 from app.config import Settings
 from app.db.postgres import Database, Row, open_database
 from app.identity.repository import IdentityRepository
@@ -40,6 +41,7 @@ class Machine:
     workspace_id: UUID
     transitions: TransitionRepository
     claims: ClaimRepository
+    outputs: OutputRepository
     reaping: ReapingRepository
 
     async def submit(self, **changes: Any) -> UUID:
@@ -115,6 +117,7 @@ async def machine_of(database: Database, workspace: str = "local") -> Machine:
         workspace_id,
         TransitionRepository(database, LEASE_S),
         ClaimRepository(database, LEASE_S),
+        OutputRepository(database, max_outputs=1_000, max_output_bytes=1_000_000),
         ReapingRepository(database, LEASE_S, start_timeout_s=600.0, cancel_grace_s=15.0),
     )
 
@@ -129,6 +132,7 @@ def new_job(workspace_id: UUID, **changes: Any) -> NewJob:
         "graph": {"1": {"class_type": "EmptyImage", "inputs": {}}},
         "inputs": [],
         "metadata": {},
+        "tags": [],
         "priority": 0,
         "max_tries": 3,
         "start_within_s": 3_600.0,

@@ -36,6 +36,11 @@ _ATTEMPT: LiteralString = """, attempt as (
 ), dispatch as (
     update app.job_dispatches d set claimed_at = now()
     from moved where d.dispatch_id = moved.dispatch_id
+), displaced as (
+    -- What an earlier run published is shown no more; the sweep takes it.
+    update app.assets a set published_at = null
+    from moved where moved.tries > 1 and a.job_id = moved.id and a.epoch < moved.epoch
+      and a.published_at is not null
 ), turn as (
     update app.workspace_turns t set last_claimed_at = clock_timestamp()
     from moved where t.workspace_id = moved.workspace_id and t.backend = moved.backend

@@ -7,13 +7,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.db.postgres import Database, Row
-from app.jobs.models import Job, JsonObject, Standing
+from app.jobs.models import Job, JobFilter, JsonObject, Standing
 from app.jobs.transitions import Status
 
 # Queue positions are counted up to 1,000: further back, the number says nothing more.
 _JOB: LiteralString = """
 select j.id, j.workspace_id, j.status, j.backend, j.backend_reason, j.environment, j.outputs,
-    j.progress, j.metadata, j.epoch, j.tries, j.max_tries, j.seq, j.priority, j.run_after,
+    j.progress, j.metadata, j.tags, j.log_bytes, j.epoch, j.tries, j.max_tries, j.seq, j.priority, j.run_after,
     j.cancel_requested_at, j.error, j.created_at, j.started_at, j.ended_at, j.expires_at,
     case when j.status = 'queued' then (
         select count(*) from (
@@ -24,22 +24,18 @@ select j.id, j.workspace_id, j.status, j.backend, j.backend_reason, j.environmen
     end as queue_position
 from app.jobs j
 """
-_VISIBLE: LiteralString = "j.workspace_id = %(workspace_id)s and j.expires_at > now()"
+# A job that still runs is never hidden, however short the retention.
+_PUBLIC_STATUS: LiteralString = """case when j.status = 'dispatched' then 'queued'
+    when j.status = 'running' and j.cancel_requested_at is not null then 'canceling'
+    else j.status end"""
+_VISIBLE: LiteralString = """j.workspace_id = %(workspace_id)s
+  and (j.expires_at > now() or j.ended_at is null)"""
 GET: LiteralString = f"{_JOB} where j.id = %(id)s and {_VISIBLE}"
 BY_KEY: LiteralString = f"""
 select job.*, made.request_hash from ({_JOB}) as job join app.jobs made on made.id = job.id
 where made.workspace_id = %(workspace_id)s and made.idempotency_key = %(idempotency_key)s
 """
-LIST: LiteralString = f"""
-{_JOB} where {_VISIBLE} and (%(before)s::uuid is null or j.id < %(before)s)
-  and j.metadata @> %(metadata)s::jsonb
-  and (%(statuses)s::text[] is null or j.status = any(%(statuses)s::text[]))
-order by j.id desc limit %(limit)s
-"""
-GRAPH: LiteralString = """
-select graph from app.jobs
-where id = %(id)s and workspace_id = %(workspace_id)s and expires_at > now()
-"""
+GRAPH: LiteralString = f"select j.graph from app.jobs j where j.id = %(id)s and {_VISIBLE}"
 STANDING: LiteralString = "select status, epoch, client_seq from app.jobs where id = %(id)s"
 
 
@@ -64,23 +60,19 @@ class JobQueries:
         return _job(row), request_hash
 
     async def list(
-        self,
-        workspace_id: UUID,
-        *,
-        before: UUID | None,
-        limit: int,
-        metadata: Row,
-        statuses: list[str] | None,
+        self, workspace_id: UUID, *, before: UUID | None, limit: int, wanted: JobFilter
     ) -> list[Job]:
         """Newest first, older than `before`."""
         rows = await self.database.all(
-            LIST,
+            _list_statement(before, wanted),
             {
                 "workspace_id": workspace_id,
                 "before": before,
                 "limit": limit,
-                "metadata": Jsonb(metadata),
-                "statuses": statuses,
+                "metadata": Jsonb(wanted.metadata),
+                "statuses": wanted.statuses,
+                "tags": wanted.tags,
+                "environment": wanted.environment,
             },
         )
         return [_job(row) for row in rows]
@@ -96,6 +88,22 @@ class JobQueries:
         if row is None:
             return None
         return Standing(Status(row["status"]), row["epoch"], row["client_seq"])
+
+
+def _list_statement(before: UUID | None, wanted: JobFilter) -> LiteralString:
+    # Only the conditions that are asked for, so that the planner can use the index of each.
+    sql: LiteralString = f"{_JOB} where {_VISIBLE}"
+    if before:
+        sql += " and j.id < %(before)s"
+    if wanted.metadata:
+        sql += " and j.metadata @> %(metadata)s::jsonb and j.metadata <> '{}'"
+    if wanted.tags:
+        sql += " and j.tags @> %(tags)s::text[] and j.tags <> '{}'"
+    if wanted.environment:
+        sql += " and j.environment = %(environment)s"
+    if wanted.statuses:
+        sql += f" and {_PUBLIC_STATUS} = any(%(statuses)s::text[])"
+    return sql + " order by j.id desc limit %(limit)s"
 
 
 def _job(row: Row) -> Job:

@@ -6,12 +6,15 @@ secrets follow, or nothing is written. The UPDATE must return the columns of `RE
 
 from typing import Final, LiteralString
 
+from app.jobs.models import MAX_LOG_BYTES
+
 BOUNDS: Final = {
     "max_backoff_s": 60.0,
     "max_interruptions": 10,
     "max_unclaimed_dispatches": 5,
     "rescheduled_grace_s": 10.0,  # a run whose lease passed may be claimed by a restarted container
     "reap_batch": 100,
+    "max_log_bytes": MAX_LOG_BYTES,
 }
 """Fixed limits of the machine, given to every statement by name."""
 
@@ -73,8 +76,9 @@ def transition(
     """
     return f"""
 with {before} moved as ({update}), logged as (
-    insert into app.job_events (job_id, seq, epoch, type, data)
-    select id, seq, epoch, event_type, event_data from moved
+    insert into app.job_events (workspace_id, job_id, seq, epoch, type, data)
+    select workspace_id, id, seq, epoch, event_type, event_data from moved
+    where event_type is not null
 ), attempt_ended as (
     update app.job_attempts a
     set ended_at = now(), outcome = moved.outcome, reported = moved.reported,

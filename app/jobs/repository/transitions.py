@@ -5,7 +5,7 @@ A numbered one also has `client_seq = n - 1`: taken once, in order.
 """
 
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Json, Jsonb
@@ -18,22 +18,26 @@ from app.jobs.transitions import Status
 SUBMIT: LiteralString = """
 with job as (
     insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph, inputs,
-        metadata, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash)
+        metadata, tags, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash)
     values (%(id)s, %(workspace_id)s, %(backend)s, %(backend_reason)s, %(environment)s, %(graph)s,
-        %(inputs)s, %(metadata)s, %(priority)s, %(max_tries)s,
+        %(inputs)s, %(metadata)s, %(tags)s, %(priority)s, %(max_tries)s,
         now() + make_interval(secs => %(start_within_s)s), %(deadline_s)s,
         now() + make_interval(secs => %(retention_s)s), %(idempotency_key)s, %(request_hash)s)
     on conflict (workspace_id, idempotency_key) where idempotency_key is not null do nothing
     returning id, workspace_id, status, seq, epoch, created_at, expires_at, run_after
 ), logged as (
-    insert into app.job_events (job_id, seq, epoch, type, data)
-    select id, seq, epoch, 'status', jsonb_build_object('status', 'queued', 'tries', 0) from job
+    insert into app.job_events (workspace_id, job_id, seq, epoch, type, data)
+    select workspace_id, id, seq, epoch, 'status',
+        jsonb_build_object('status', 'queued', 'tries', 0) from job
 ), kept as (
     insert into app.job_secrets (job_id, ciphertext)
     select id, %(secrets)s::bytea from job where %(secrets)s::bytea is not null
 )
 select * from job
 """
+
+LOG_LINE_BYTES: Final = 64
+"""What a line costs beside its text, so that empty ones are bounded too."""
 
 _MINE: LiteralString = "j.id = %(id)s and j.epoch = %(epoch)s and j.status = 'running'"
 _NEXT: LiteralString = f"{_MINE} and j.client_seq = %(client_seq)s - 1"
@@ -73,11 +77,20 @@ where {_MINE}
 returning j.id, j.workspace_id, j.status, j.seq, j.epoch, j.cancel_requested_at is not null as cancel
 """
 
+# A log has room for so many bytes; the line that exceeds it says so, later ones are counted only.
 LOG = transition(
-    f"""update app.jobs j set seq = j.seq + 1, client_seq = j.client_seq + 1,
-        lease_expires_at = {_LEASE}
+    f"""update app.jobs j set client_seq = j.client_seq + 1, lease_expires_at = {_LEASE},
+        seq = j.seq + case when j.log_bytes < %(max_log_bytes)s then 1 else 0 end,
+        log_bytes = least(j.log_bytes::bigint + %(size_bytes)s, 2147483647)
     where {_NEXT}
-    {returning("'log' as event_type, %(data)s::jsonb as event_data")}"""
+    {
+        returning(
+            "case when j.log_bytes - %(size_bytes)s < %(max_log_bytes)s then 'log' end as event_type, "
+            "case when j.log_bytes <= %(max_log_bytes)s then %(data)s::jsonb else "
+            "jsonb_build_object('level', 'warning', 'message', 'The log is full: later lines are dropped.') "
+            "end as event_data"
+        )
+    }"""
 )
 
 OUTPUT = transition(
@@ -88,7 +101,9 @@ OUTPUT = transition(
     before="""asset as (
         select a.id, a.blob_id, jsonb_build_object('asset_id', a.id, 'node_id', a.node_id,
             'name', a.file_path, 'kind', a.kind, 'content_type', a.content_type,
-            'size_bytes', b.size_bytes, 'blake3', %(blake3)s::text) as entry
+            'size_bytes', b.size_bytes, 'storage_key', b.storage_key, 'blake3', case
+                when b.verified_at is null then %(blake3)s::text else encode(b.blake3, 'hex') end
+            ) as entry
         from app.assets a join app.blobs b on b.id = a.blob_id
         where a.id = %(asset_id)s and a.job_id = %(id)s and a.epoch = %(epoch)s
           and a.published_at is null
@@ -228,6 +243,7 @@ class TransitionRepository:
                     [{"asset_id": i.asset_id, "file_name": i.file_name} for i in job.inputs]
                 ),
                 "metadata": Jsonb(job.metadata),
+                "tags": job.tags,
                 "priority": job.priority,
                 "max_tries": job.max_tries,
                 "start_within_s": job.start_within_s,
@@ -272,7 +288,9 @@ class TransitionRepository:
 
     async def log(self, fence: Fence, client_seq: int, data: JsonObject) -> Moved | None:
         """Keep a log line."""
-        return await self._next(LOG, fence, client_seq, {"data": Jsonb(data)})
+        size_bytes = len(data["message"].encode()) + LOG_LINE_BYTES
+        params = {"data": Jsonb(data), "size_bytes": size_bytes}
+        return await self._next(LOG, fence, client_seq, params)
 
     async def output(
         self, fence: Fence, client_seq: int, asset_id: UUID, blake3: str | None

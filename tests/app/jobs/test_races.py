@@ -10,7 +10,6 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from app.assets.models import NewOutput
-from app.assets.repository import AssetRepository
 from app.db.postgres import Params
 from app.ids import uuid7
 from app.jobs.repository.statement import BOUNDS
@@ -65,9 +64,7 @@ async def test_a_success_behind_an_uncommitted_output_keeps_it(
     fence = await machine.start()
     asset_id = uuid7()
     output = NewOutput("9", "a.png", "image", "image/png", 1)
-    await AssetRepository(machine.database).register_output(
-        fence.job_id, fence.epoch, asset_id, output
-    )
+    await machine.outputs.register(fence.job_id, fence.epoch, asset_id, output)
     params = {**mine(fence), "client_seq": 1, "asset_id": asset_id, "blake3": None}
     async with uncommitted(database_url, OUTPUT, params):
         success = asyncio.create_task(machine.transitions.succeed(fence, 2, {}))

@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 )
 
 from app.assets.models import NewOutput
-from app.assets.repository import AssetRepository
 from app.db.postgres import open_database
 from app.ids import uuid7
 from app.jobs.models import Moved
@@ -126,8 +125,7 @@ class JobMachine(RuleBasedStateMachine):
     def output(self, fence: Fence) -> None:
         asset_id = uuid7()
         new = NewOutput("9", f"{asset_id}.png", "image", "image/png", 1)
-        assets = AssetRepository(self.machine.database)
-        if self.run(assets.register_output(fence.job_id, fence.epoch, asset_id, new)):
+        if self.run(self.machine.outputs.register(fence.job_id, fence.epoch, asset_id, new)):
             self._write(fence, lambda n: self.machine.transitions.output(fence, n, asset_id, None))
 
     @rule(fence=runs, replay=st.booleans())

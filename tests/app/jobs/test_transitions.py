@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from app.assets.models import NewOutput
-from app.assets.repository import AssetRepository
+from app.assets.repository.assets import AssetRepository
 from app.ids import uuid7
 from app.jobs.repository.transitions import Fence
 from tests.app.conftest import Machine, machine_of, new_claim, new_job, new_worker
@@ -144,7 +144,7 @@ async def test_every_write_of_an_older_epoch_is_refused(machine: Machine) -> Non
     stale = Fence(fence.job_id, fence.epoch - 1)
     before = await machine.row(fence.job_id)
     assert await machine.transitions.progress(stale, {"value": 1}) is None
-    assert await machine.transitions.log(stale, 1, {}) is None
+    assert await machine.transitions.log(stale, 1, {"message": "x"}) is None
     assert await machine.transitions.output(stale, 1, uuid4(), None) is None
     assert await machine.transitions.succeed(stale, 1, {}) is None
     assert await machine.transitions.fail(stale, 1, ERROR, retryable=True, backoff_s=1) is None
@@ -273,9 +273,7 @@ async def test_canceled_without_a_request_is_refused(machine: Machine) -> None:
 async def register(machine: Machine, fence: Fence, name: str = "a.png") -> UUID:
     asset_id = uuid7()
     output = NewOutput("9", name, "image", "image/png", 10)
-    key = await AssetRepository(machine.database).register_output(
-        fence.job_id, fence.epoch, asset_id, output
-    )
+    key = await machine.outputs.register(fence.job_id, fence.epoch, asset_id, output)
     assert key == f"{machine.workspace_id}/{fence.job_id}/{fence.epoch}/{asset_id}"
     return asset_id
 
@@ -296,7 +294,7 @@ async def test_an_announced_hash_is_shown_but_never_dedupes(machine: Machine) ->
     fence = await machine.start()
     asset_id = await register(machine, fence)
     await machine.transitions.output(fence, 1, asset_id, "ab" * 32)
-    blob = await AssetRepository(machine.database).blob(
+    blob = await AssetRepository(machine.database).lease(
         machine.workspace_id, bytes.fromhex("ab" * 32)
     )
     assert blob is None
@@ -325,7 +323,6 @@ async def test_outputs_of_an_earlier_run_disappear(machine: Machine) -> None:
 
 async def test_a_fenced_run_registers_nothing(machine: Machine) -> None:
     fence = await machine.start()
-    assets = AssetRepository(machine.database)
     output = NewOutput("9", "a.png", "image", "image/png", 10)
-    key = await assets.register_output(fence.job_id, fence.epoch + 1, uuid7(), output)
+    key = await machine.outputs.register(fence.job_id, fence.epoch + 1, uuid7(), output)
     assert key is None
