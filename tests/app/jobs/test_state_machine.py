@@ -112,7 +112,7 @@ class JobMachine(RuleBasedStateMachine):
     def log(self, fence: Fence, *, replay: bool) -> None:
         self._write(
             fence,
-            lambda n: self.machine.transitions.log(fence, n, {"level": "info"}),
+            lambda n: self.machine.transitions.log(fence, n, {"level": "info", "message": "x"}),
             replay=replay,
         )
 
