@@ -14,6 +14,7 @@ from typing import Final
 from infra.checks.lock_file import ROOT
 
 COMFYUI_FOLDER: Final = ROOT / ".comfyburst" / "comfyui-test"
+CLIENTS_FOLDER: Final = ROOT / ".comfyburst" / "clients-test"
 _NO_TESTS: Final = 5
 
 Environment = Mapping[str, str]
@@ -37,6 +38,17 @@ def real_comfyui() -> Environment:
     except (ComfyUIInstallError, OSError) as error:
         raise CannotPrepareError(f"ComfyUI cannot be installed: {error}") from error
     return {"COMFYBURST_TEST_COMFYUI": str(COMFYUI_FOLDER)}
+
+
+def official_clients() -> Environment:
+    """Install the TypeScript SDK and comfy-cli beside us, once."""
+    from infra.clients.install import ClientInstallError, install
+
+    try:
+        install(CLIENTS_FOLDER, say)
+    except (ClientInstallError, OSError) as error:
+        raise CannotPrepareError(f"The official clients cannot be installed: {error}") from error
+    return {"COMFYBURST_TEST_CLIENTS": str(CLIENTS_FOLDER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +98,18 @@ class Outcome:
 GROUPS: Final = (
     Group(
         "unit and integration",
-        "not stack and not chaos and not comfyui and not bench",
+        "not stack and not chaos and not comfyui and not clients and not bench",
         on_all_cores=True,
         coverage=True,
     ),
-    Group("stack", "stack and not chaos and not comfyui and not bench", on_all_cores=True),
-    Group("chaos", "chaos and not comfyui and not bench"),
-    Group("real ComfyUI", "comfyui and not bench", real_comfyui),
+    Group(
+        "stack",
+        "stack and not chaos and not comfyui and not clients and not bench",
+        on_all_cores=True,
+    ),
+    Group("chaos", "chaos and not comfyui and not clients and not bench"),
+    Group("real ComfyUI", "comfyui and not clients and not bench", real_comfyui),
+    Group("official clients", "clients and not bench", official_clients),
     Group("bench", "bench"),
 )
 NOT_YET: Final = {
