@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.ids import uuid7
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
@@ -35,6 +37,21 @@ class Blob:
     blake3: bytes
     size_bytes: int
     storage_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlob:
+    """Where an upload will lie: a key of its own, used once."""
+
+    id: UUID
+    workspace_id: UUID
+    storage_key: str
+
+    @classmethod
+    def of(cls, workspace_id: UUID) -> "NewBlob":
+        """A fresh one."""
+        blob_id = uuid7()
+        return cls(blob_id, workspace_id, f"{workspace_id}/blobs/{blob_id}")
 
 
 @dataclass(frozen=True, slots=True)

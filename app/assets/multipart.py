@@ -17,6 +17,7 @@ from app.assets.service import UploadRequest
 from app.errors import AppError
 from app.json_input import refuse_encoded
 
+ONCE: Final = frozenset({"content_type", "file_path", "expected_hash", "expires_in"})
 MAX_FIELD_BYTES: Final = 8_192
 MAX_FIELDS: Final = 64
 MAX_HEADER_BYTES: Final = 4_096
@@ -99,6 +100,8 @@ class _Reader:
             raise _invalid(f"{self._name}: not UTF-8.") from error
         if "\x00" in text:
             raise _invalid(f"{self._name}: NUL characters are not allowed.")
+        if self._name in self.fields and self._name in ONCE:
+            raise _invalid(f"{self._name}: this part may come once.")
         self.fields.setdefault(self._name, []).append(text)
 
 
@@ -108,17 +111,25 @@ async def read_upload(request: Request) -> tuple[UploadRequest, AsyncIterator[by
     Raises:
         AppError: 415, 422 `invalid_request`; the iterator raises 422 where the body is cut short.
     """
+    refuse_encoded(request)
     content_type, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if content_type != b"multipart/form-data" or not boundary:
         raise AppError(415, "unsupported_media_type", "Send multipart/form-data.")
     reader = _Reader()
-    parser = MultipartParser(boundary, reader.callbacks())
+    parser = _parser(boundary, reader)
     stream = request.stream()
     while not reader.file_started:
         if not await _feed(parser, stream):
             raise _invalid("There is no part named `file`.")
     return _upload_request(reader.fields), _file_bytes(reader, parser, stream)
+
+
+def _parser(boundary: bytes, reader: _Reader) -> MultipartParser:
+    try:
+        return MultipartParser(boundary, reader.callbacks())
+    except FormParserError as error:
+        raise _invalid("The multipart boundary is too long.") from error
 
 
 async def _file_bytes(
@@ -152,10 +163,14 @@ def _upload_request(fields: dict[str, list[str]]) -> UploadRequest:
             raise _invalid(f"{name}: this part must come before `file`.")
     return UploadRequest(
         file_path=fields["file_path"][0],
-        expected_hash=fields.get("expected_hash", [None])[0],
+        expected_hash=_single(fields, "expected_hash"),
         tags=fields.get("tags", []),
-        expires_in_s=_expires_in(fields.get("expires_in", [None])[0]),
+        expires_in_s=_expires_in(_single(fields, "expires_in")),
     )
+
+
+def _single(fields: dict[str, list[str]], name: str) -> str | None:
+    return fields[name][0] if name in fields else None
 
 
 def _expires_in(text: str | None) -> int | None:

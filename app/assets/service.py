@@ -1,6 +1,7 @@
 """Rules about files: upload with dedupe, mint from a hash, find, show."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -8,10 +9,9 @@ from uuid import UUID
 from blake3 import blake3
 
 from app.assets.media import clean_basename, content_type_of, is_inline
-from app.assets.models import Asset
+from app.assets.models import Asset, NewBlob
 from app.assets.repository.assets import AssetRepository, BlobGoneError
 from app.errors import AppError, NotFoundError
-from app.ids import uuid7
 from storage.protocol import Delivery, Storage, StorageError, StorageFullError, Upload
 
 MAX_PATH_LENGTH: Final = 1_000
@@ -50,17 +50,17 @@ class AssetService:
         """
         path = checked_path(request.file_path)
         expected = parse_hash(request.expected_hash) if request.expected_hash else None
-        blob_id = uuid7()
-        key = f"{workspace_id}/blobs/{blob_id}"
+        blob = NewBlob.of(workspace_id)
         # The row before the bytes: whatever is killed in between, the sweep finds what is left.
-        await self.repository.begin_blob(workspace_id, blob_id, key)
-        try:
-            kept, is_new = await self._store(workspace_id, blob_id, key, expected, chunks)
-        except AppError:
-            await self.repository.forget_blob(blob_id)
-            raise
-        minted = await self._mint(workspace_id, kept, path, request.tags, request.expires_in_s)
-        return minted[0], is_new
+        await self.repository.begin_blob(blob)
+        with _storage_errors():
+            upload = await self.storage.begin_upload(blob.storage_key)
+            try:
+                blob_id, is_new = await self._store(upload, blob, expected, chunks)
+            finally:
+                await upload.abort()
+        asset, _ = await self._mint(workspace_id, blob_id, path, request.tags, request.expires_in_s)
+        return asset, is_new
 
     async def has_blob(self, workspace_id: UUID, hash_text: str) -> bool:
         """Whether the workspace can mint from that hash."""
@@ -113,41 +113,41 @@ class AssetService:
         raise AppError(409, "asset_in_use", "A job still depends on this asset.")
 
     async def _store(
-        self,
-        workspace_id: UUID,
-        blob_id: UUID,
-        key: str,
-        expected: bytes | None,
-        chunks: AsyncIterator[bytes],
+        self, upload: Upload, blob: NewBlob, expected: bytes | None, chunks: AsyncIterator[bytes]
     ) -> tuple[UUID, bool]:
-        """Receive into storage; returns the blob that holds the bytes, and whether they are new."""
-        upload: Upload | None = None
+        """Receive; returns the blob that holds the bytes then, and whether they are new."""
         try:
-            upload = await self.storage.begin_upload(key)
             digest, size = await self._receive(upload, chunks)
             _check_expected(digest, expected)
-            known = await self.repository.lease(workspace_id, digest)
-            if known and await self.storage.size(known.storage_key) == known.size_bytes:
-                await upload.abort()
-                await self.repository.forget_blob(blob_id)
-                return known.id, False
-            await upload.commit()
-        except StorageFullError as error:
-            raise storage_full() from error
-        except StorageError as error:
-            raise storage_unavailable() from error
-        finally:
-            if upload is not None:
-                await upload.abort()
-        if known:
-            await self.repository.heal_blob(known.id, blob_id)
+        except AppError:
+            await self._give_up(upload, blob)
+            raise
+        known = await self.repository.lease(blob.workspace_id, digest)
+        if known and await self.storage.size(known.storage_key) == known.size_bytes:
+            await self._give_up(upload, blob)
             return known.id, False
-        if await self.repository.keep_blob(blob_id, digest, size):
-            return blob_id, True
+        await upload.commit()
+        if known:
+            await self.repository.heal_blob(known.id, blob.id)
+            return known.id, False
+        return await self._keep(blob, digest, size)
+
+    async def _give_up(self, upload: Upload, blob: NewBlob) -> None:
+        # Only where nothing was committed: after that the row is what finds the object.
+        await upload.abort()
+        await self.repository.forget_blob(blob.id)
+
+    async def _keep(self, blob: NewBlob, digest: bytes, size: int) -> tuple[UUID, bool]:
+        try:
+            if await self.repository.keep_blob(blob.id, digest, size):
+                return blob.id, True
+        except BlobGoneError as error:
+            await self.storage.delete([blob.storage_key])
+            raise storage_unavailable() from error
         # The same bytes arrived twice at once: ours are swept, theirs are used.
-        known = await self.repository.lease(workspace_id, digest)
-        assert known is not None, "the row that we collided with"
-        return known.id, False
+        theirs = await self.repository.lease(blob.workspace_id, digest)
+        assert theirs is not None, "the row that we collided with"
+        return theirs.id, False
 
     async def _receive(self, upload: Upload, chunks: AsyncIterator[bytes]) -> tuple[bytes, int]:
         hasher = blake3()
@@ -233,6 +233,16 @@ def _check_expected(digest: bytes, expected: bytes | None) -> None:
             "hash_mismatch",
             f"The bytes received hash to {HASH_PREFIX}{digest.hex()}, not to what was expected.",
         )
+
+
+@contextmanager
+def _storage_errors() -> Generator[None]:
+    try:
+        yield
+    except StorageFullError as error:
+        raise storage_full() from error
+    except StorageError as error:
+        raise storage_unavailable() from error
 
 
 def _blob_not_found() -> AppError:

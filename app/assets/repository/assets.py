@@ -4,13 +4,13 @@ A blob's row is there before its bytes are, and says where they will lie: whatev
 between, no bytes are without an owner. `loose_since` is null while an asset is surely over it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import LiteralString
 from uuid import UUID
 
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
-from app.assets.models import Asset, Blob
+from app.assets.models import Asset, Blob, NewBlob
 from app.db.postgres import Database
 from app.ids import uuid7
 
@@ -139,22 +139,27 @@ class AssetRepository:
         row = await self.database.one(LEASE, {"workspace_id": workspace_id, "blake3": blake3})
         return Blob(**row) if row else None
 
-    async def begin_blob(self, workspace_id: UUID, blob_id: UUID, storage_key: str) -> None:
+    async def begin_blob(self, blob: NewBlob) -> None:
         """Own the place of an upload before its first byte is written."""
-        params = {"id": blob_id, "workspace_id": workspace_id, "storage_key": storage_key}
-        await self.database.run(BEGIN_BLOB, params)
+        await self.database.run(BEGIN_BLOB, asdict(blob))
 
     async def forget_blob(self, blob_id: UUID) -> None:
         """Give up the place of an upload that left no object."""
         await self.database.run(FORGET_BLOB, {"id": blob_id})
 
     async def keep_blob(self, blob_id: UUID, blake3: bytes, size_bytes: int) -> bool:
-        """The bytes are there and have that hash; False if another upload of them was quicker."""
+        """The bytes are there and have that hash; False if another upload of them was quicker.
+
+        Raises:
+            BlobGoneError: the upload took so long that its place was swept.
+        """
         params = {"id": blob_id, "blake3": blake3, "size_bytes": size_bytes}
         try:
-            await self.database.run(KEEP_BLOB, params)
+            kept = await self.database.run(KEEP_BLOB, params)
         except UniqueViolation:
             return False
+        if not kept:
+            raise BlobGoneError
         return True
 
     async def heal_blob(self, blob_id: UUID, fresh_id: UUID) -> None:
