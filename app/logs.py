@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+REQUEST_ID_HEADER: Final = "X-Comfy-Request-Id"
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
@@ -43,5 +44,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # What it warns of is a malformed upload: the caller is told, and could fill the log with it.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for noisy in ("psycopg.pool", "httpx", "celery", "kombu", "sse_starlette"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -15,11 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, UnexpectedError, envelope
-from app.logs import request_id
+from app.logs import REQUEST_ID_HEADER, request_id
 
 log = logging.getLogger("app.access")
 
-REQUEST_ID_HEADER: Final = "X-Comfy-Request-Id"
 _GIVEN_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
