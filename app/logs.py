@@ -1,8 +1,14 @@
-"""JSON logs: one object a line, with the ids that lead from one process to the next."""
+"""JSON logs: one object a line, with the ids that lead from one process to the next.
+
+The worker writes the same keys (`gpu_functions/log.py`; docs/observability.md lists them).
+"""
 
 import logging
+import re
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -10,6 +16,10 @@ import orjson
 
 REQUEST_ID_HEADER: Final = "X-Comfy-Request-Id"
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+_about: ContextVar[dict[str, Any]] = ContextVar("about")
+
+_HIDDEN: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What orjson leaves as it is though it can move a cursor, end a line or turn text around."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -19,8 +29,25 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
 }
 
 
+@contextmanager
+def about(**ids: Any) -> Generator[None]:
+    """Everything logged inside, and in tasks started there, is about these."""
+    token = _about.set(ids)
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def learnt(**ids: Any) -> None:
+    """The request that is being served turned out to be about these."""
+    known = _about.get(None)
+    if known is not None:
+        known.update(ids)
+
+
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, request id, and whatever `extra` carried."""
+    """Time, level, logger, message, what the line is about, and whatever `extra` carried."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -33,10 +60,15 @@ class JsonFormatter(logging.Formatter):
         }
         if request_id.get():
             line["request_id"] = request_id.get()
+        line |= _about.get({})
         line |= {k: v for k, v in vars(record).items() if k not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return _HIDDEN.sub(_escaped, orjson.dumps(line, default=str).decode())
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def configure_logging(level: str) -> None:

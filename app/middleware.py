@@ -15,14 +15,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, UnexpectedError, envelope
-from app.logs import REQUEST_ID_HEADER, request_id
+from app.logs import REQUEST_ID_HEADER, about, learnt, request_id
 
 log = logging.getLogger("app.access")
 
 _GIVEN_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_QUIET: Final = re.compile(r"/(healthz|readyz|internal/(claims|jobs/[^/]+/events))")
+_QUIET: Final = re.compile(r"/(healthz|readyz|metrics|internal/(claims|jobs/[^/]+/events))")
+_UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_JOB: Final = re.compile(
+    rf"/(?:api/v2|internal)/jobs/(?P<job_id>{_UUID})(?:/.*)?"
+    rf"|/files/{_UUID}/(?P<output_of>{_UUID})/(?P<epoch>\d{{1,9}})/.*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,10 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        with about(**_ids_in(scope["path"])):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         token = request_id.set(given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8))
@@ -86,19 +95,26 @@ class Gate:
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
         level = logging.DEBUG if _QUIET.fullmatch(scope["path"]) else logging.INFO
         state: dict[str, Any] = scope.get("state", {})
-        workspace = state.get("workspace_id")
+        if workspace := state.get("workspace_id"):
+            learnt(workspace_id=str(workspace))
         log.log(
             level,
             "%s %s %d",
             scope["method"],
             scope["path"],
             status,
-            extra={
-                "status": status,
-                "duration_ms": round(seconds * 1_000, 1),
-                **({"workspace_id": str(workspace)} if workspace else {}),
-            },
+            extra={"status": status, "duration_ms": round(seconds * 1_000, 1)},
         )
+
+
+def _ids_in(path: str) -> dict[str, Any]:
+    """Which job a request is about, where its address says so."""
+    found = _JOB.fullmatch(path)
+    if found is None:
+        return {}
+    if found["output_of"]:
+        return {"job_id": found["output_of"], "epoch": int(found["epoch"])}
+    return {"job_id": found["job_id"]}
 
 
 def _host_name(host: str) -> str:

@@ -16,6 +16,17 @@ MAX_REMEMBERED_JOBS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetime:
+    """What a job that has ended had of its time."""
+
+    tries: int
+    waited_s: float | None
+    """Until its first start; None if it never started."""
+    ran_s: float | None
+    """From its first start to its end, pauses between starts included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A transition that was committed: what readers are told of it."""
 
@@ -27,6 +38,8 @@ class Move:
     ended: bool
     started: bool = False
     """A new start: what the run before showed is no longer true."""
+    lifetime: Lifetime | None = None
+    """Known where it has just ended."""
 
 
 @dataclass(slots=True)

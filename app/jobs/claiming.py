@@ -13,6 +13,7 @@ from app.jobs.repository.claims import Claim, ClaimRepository, Worker
 from app.jobs.repository.transitions import Fence
 from app.jobs.secrets import SecretBox
 from app.jobs.tokens import ClaimGrant, Tokens, WorkerGrant
+from app.logs import learnt
 from gpu_functions.contract import ClaimRequest, Limits, Ticket, TicketInput
 from storage.protocol import Storage
 
@@ -42,7 +43,7 @@ class ClaimService:
             raise AppError(403, "forbidden", "This token is not for that backend or environment.")
         worker = Worker(grant.worker_id, grant.workspaces, grant.slots)
         claimed = await self.claims.next_local(_claim(request), worker)
-        return await self._ticket(claimed) if claimed else None
+        return await self._ticket(claimed, request) if claimed else None
 
     async def for_call(self, grant: ClaimGrant, request: ClaimRequest) -> Ticket:
         """The job of one GPU call.
@@ -59,12 +60,13 @@ class ClaimService:
                 "This job is not to be started by this call.",
                 headers={"Retry-After": str(int(left_s) + 1)} if left_s else None,
             )
-        return await self._ticket(claimed)
+        return await self._ticket(claimed, request)
 
-    async def _ticket(self, claimed: Claimed) -> Ticket:
+    async def _ticket(self, claimed: Claimed, request: ClaimRequest) -> Ticket:
         moved = claimed.moved
         self.feed.moved(moved.told(started=True))
-        log.info("job started", extra={"job_id": str(moved.id), "epoch": moved.epoch})
+        learnt(epoch=moved.epoch)
+        log.info("job started", extra={**moved.ids(), "executor_id": request.executor_id})
         fence = Fence(moved.id, moved.epoch)
         return Ticket(
             job_id=moved.id,

@@ -10,6 +10,7 @@ from app.jobs.lifecycle import Lifecycle
 from app.jobs.repository.transitions import Fence
 from app.jobs.tokens import Tokens
 from app.json_input import read_model
+from app.logs import learnt
 from app.provided import provided
 from app.workflows.environments.repository import NewEnvironment
 from app.workflows.environments.service import EnvironmentService
@@ -92,6 +93,7 @@ def _fence(request: Request, id: str) -> Fence:
     fence = provided(request, Tokens).read_events(bearer_token(request))
     if parse_id(id) != fence.job_id:
         raise NotFoundError("job")
+    learnt(epoch=fence.epoch)
     return fence
 
 

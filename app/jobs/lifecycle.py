@@ -6,7 +6,7 @@ which decides nothing: the row already did.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import assert_never
 from uuid import UUID
 
@@ -153,8 +153,7 @@ class Lifecycle:
             await self._explain(fence, client_seq)
             return
         self.feed.moved(moved.told())
-        if moved.is_terminal:
-            log.info("job ended", extra={"job_id": str(moved.id), "status": moved.status})
+        _note(moved, event, fence)
 
     async def _apply(self, fence: Fence, client_seq: int, event: Transition) -> Moved | None:
         match event:
@@ -218,6 +217,17 @@ class Lifecycle:
         raise AppError(
             422, "event_refused", "This event is not possible now: no cancel was asked for."
         )
+
+
+def _note(moved: Moved, event: Transition, fence: Fence) -> None:
+    """One line for a move that ends a run; its epoch is the run's, not the one after it."""
+    said: dict[str, object] = {**moved.ids(), "epoch": fence.epoch, "status": moved.status}
+    if isinstance(event, Failed):
+        said["code"] = event.failure.code
+    if moved.lifetime is not None:
+        log.info("job ended", extra={**said, **asdict(moved.lifetime)})
+    elif moved.status is not Status.RUNNING:
+        log.info("job goes back to the queue", extra=said)
 
 
 def _ends(batch: EventBatch) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.events.hub import Move
+from app.events.hub import Lifetime, Move
 from app.events.repository import JobEvent
 from app.jobs.transitions import TERMINAL, PublicStatus, Status, public_status
 
@@ -113,11 +113,16 @@ class Moved:
     status: Status
     seq: int
     epoch: int
+    lifetime: Lifetime | None = None
 
     @property
     def is_terminal(self) -> bool:
         """Whether the job has ended."""
         return self.status in TERMINAL
+
+    def ids(self) -> dict[str, object]:
+        """What every log line about it carries."""
+        return {"job_id": self.id, "workspace_id": self.workspace_id, "epoch": self.epoch}
 
     def told(self, *, started: bool = False) -> Move:
         """What readers are told of it."""
@@ -128,6 +133,7 @@ class Moved:
             status=self.status,
             ended=self.is_terminal,
             started=started,
+            lifetime=self.lifetime,
         )
 
 

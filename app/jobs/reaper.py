@@ -29,7 +29,4 @@ class Reaper:
             return
         for moved in await self.repository.reap():
             self.feed.moved(moved.told())
-            log.warning(
-                "job reaped",
-                extra={"job_id": str(moved.id), "status": moved.status, "epoch": moved.epoch},
-            )
+            log.warning("job reaped", extra={**moved.ids(), "status": moved.status})

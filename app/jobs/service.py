@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import logging
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from app.events.repository import EventRepository
 from app.jobs.models import Job, JobFilter, JobLog, JsonObject
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class JobService:
         moved = await self.transitions.cancel(workspace_id, job_id)
         if moved is not None:
             self.feed.moved(moved.told())
+            log.info("cancel taken", extra={**moved.ids(), "status": moved.status})
         return await self.get(workspace_id, job_id)
 
     async def page(

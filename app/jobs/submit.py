@@ -68,9 +68,10 @@ class SubmitService:
             assert idempotency_key is not None
             assert request_hash is not None
             return await self._replay(workspace_id, idempotency_key, request_hash), True
-        self.feed.moved(moved(row).told())
+        recorded = moved(row)
+        self.feed.moved(recorded.told())
         self.wake(new.backend)
-        log.info("job recorded", extra={"job_id": str(new.id), "backend": new.backend})
+        log.info("job recorded", extra={**recorded.ids(), "backend": new.backend})
         return _recorded(new, row), False
 
     async def _prepare(

@@ -23,7 +23,7 @@ _START: LiteralString = f"""update app.jobs j set status = 'running', seq = j.se
         worker_id = %(worker_id)s,
         deadline_at = coalesce(j.deadline_at, now() + make_interval(secs => j.deadline_s))
     from picked where j.id = picked.id and j.cancel_requested_at is null
-    {returning(status_event())}, j.tries, j.environment, j.graph, j.inputs, j.dispatch_id, j.backend,
+    {returning(status_event())}, j.environment, j.graph, j.inputs, j.dispatch_id, j.backend,
         extract(epoch from j.deadline_at - now()) as deadline_in_s"""
 
 _ATTEMPT: LiteralString = """, attempt as (

@@ -50,12 +50,16 @@ def returning(
         timings: what it measured
     """
     return f"""returning j.id, j.workspace_id, j.status, j.seq, j.epoch, j.cancel_requested_at,
+    j.tries, extract(epoch from j.started_at - j.created_at) as waited_s,
+    extract(epoch from j.ended_at - j.started_at) as ran_s,
     {attempt} as attempt_epoch, {outcome} as outcome, {reported} as reported,
     {timings} as timings_ms, {event}"""
 
 
 _ANSWER: LiteralString = """
-select id, workspace_id, status, seq, epoch, cancel_requested_at is not null as cancel from moved
+select id, workspace_id, status, seq, epoch, cancel_requested_at is not null as cancel,
+    tries, waited_s, ran_s
+from moved
 """
 
 

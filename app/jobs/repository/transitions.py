@@ -11,9 +11,10 @@ from uuid import UUID
 from psycopg.types.json import Json, Jsonb
 
 from app.db.postgres import Database, Row
+from app.events.hub import Lifetime
 from app.jobs.models import JsonObject, Moved, NewJob
 from app.jobs.repository.statement import BOUNDS, returning, status_event, transition
-from app.jobs.transitions import Status
+from app.jobs.transitions import TERMINAL, Status
 
 SUBMIT: LiteralString = """
 with job as (
@@ -41,6 +42,7 @@ LOG_LINE_BYTES: Final = 64
 
 _MINE: LiteralString = "j.id = %(id)s and j.epoch = %(epoch)s and j.status = 'running'"
 _NEXT: LiteralString = f"{_MINE} and j.client_seq = %(client_seq)s - 1"
+_SPANS: Final = ("waited_s", "ran_s")
 _LEASE: LiteralString = "now() + make_interval(secs => %(lease_s)s)"
 _COUNTED: LiteralString = "j.tries - j.interruptions"
 
@@ -352,10 +354,17 @@ class TransitionRepository:
 
 def moved(row: Row) -> Moved:
     """The part of a row that readers are told."""
+    status = Status(row["status"])
     return Moved(
         id=row["id"],
         workspace_id=row["workspace_id"],
-        status=Status(row["status"]),
+        status=status,
         seq=row["seq"],
         epoch=row["epoch"],
+        lifetime=_lifetime(row) if status in TERMINAL else None,
     )
+
+
+def _lifetime(row: Row) -> Lifetime:
+    waited_s, ran_s = (None if row[name] is None else round(float(row[name]), 3) for name in _SPANS)
+    return Lifetime(row["tries"], waited_s, ran_s)
