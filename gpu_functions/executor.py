@@ -34,8 +34,10 @@ from gpu_functions.contract import (
 )
 from gpu_functions.events import EventSender
 from gpu_functions.front_door import FrontDoor
+from gpu_functions.log import about
 from gpu_functions.publish import OutputPublisher
 from gpu_functions.run import Run
+from gpu_functions.telemetry import NoTracing, Tracing
 from gpu_functions.transfer import Transfer
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ class Executor:
     restarts: bool = False
     """True where the platform starts an interrupted input again by itself (Modal)."""
     graces: Graces = field(default_factory=Graces)
+    tracing: Tracing = field(default_factory=NoTracing)
 
 
 async def run_ticket(ticket: Ticket, executor: Executor, shutdown: asyncio.Event) -> Outcome:
@@ -96,8 +99,14 @@ async def run_ticket(ticket: Ticket, executor: Executor, shutdown: asyncio.Event
         heartbeat_s=ticket.heartbeat_s,
         give_up_after_s=ticket.limits.deadline_s + _TOKEN_OUTLIVES_DEADLINE_S,
     )
-    async with sender:
-        return await _Supervision(ticket, executor, sender, shutdown, deadline).run()
+    ids = {"job_id": ticket.job_id, "epoch": ticket.epoch, "workspace_id": ticket.workspace_id}
+    with about(**ids), executor.tracing.run(ticket.job_id, ticket.epoch):
+        log.info("run started", extra={"nodes": len(ticket.graph), "files": len(ticket.inputs)})
+        async with sender:
+            supervision = _Supervision(ticket, executor, sender, shutdown, deadline)
+            outcome = await supervision.run()
+        log.info("run ended", extra={"outcome": outcome, **supervision.ended_as()})
+    return outcome
 
 
 @dataclass(slots=True)
@@ -110,6 +119,20 @@ class _Supervision:
     shutdown: asyncio.Event
     deadline: float
     run_in: Run | None = None
+    ending: Ending | None = None
+    started_at: float = field(default_factory=time.monotonic)
+
+    def ended_as(self) -> dict[str, object]:
+        """What its last line says beside the outcome."""
+        said: dict[str, object] = {
+            "duration_ms": round((time.monotonic() - self.started_at) * 1000)
+        }
+        if self.ending is not None:
+            said["status"] = self.ending.type
+        if isinstance(self.ending, Failed):
+            failure = self.ending.failure
+            said |= {"code": failure.code, "untrusted": failure.message}
+        return said
 
     async def run(self) -> Outcome:
         work = asyncio.create_task(self._work())
@@ -161,7 +184,7 @@ class _Supervision:
             verdict = await run.work()
         except Exception as error:
             # A bug of ours must not leave a job without an end.
-            log.exception("a run failed in an unforeseen way", extra=self._about)
+            log.exception("a run failed in an unforeseen way")
             failure = Failure(
                 code=FailureCode.INTERRUPTED, message=f"The executor failed: {type(error).__name__}"
             )
@@ -188,6 +211,7 @@ class _Supervision:
             executor.transfer,
             executor.redact,
             executor.output_classes,
+            executor.tracing,
         )
 
     def _settle(self, verdict: Verdict) -> Verdict:
@@ -203,7 +227,7 @@ class _Supervision:
 
     async def _interrupt(self, interruption: Interruption) -> Outcome:
         graces = self.executor.graces
-        log.info("run interrupted: %s", interruption, extra=self._about)
+        log.info("run interrupted: %s", interruption)
         grace_s = graces.shutdown_s if interruption == "shutdown" else graces.cancel_s
         await self._halt(grace_s)
         match interruption:
@@ -219,8 +243,8 @@ class _Supervision:
                 )
                 return await self._report(Failed(failure=failure))
             case "shutdown":
-                handed_back = Interrupted(restarts=self.executor.restarts)
-                await self.sender.end(handed_back, within_s=graces.last_word_s)
+                self.ending = Interrupted(restarts=self.executor.restarts)
+                await self.sender.end(self.ending, within_s=graces.last_word_s)
                 return Outcome.HANDED_BACK
 
     async def _halt(self, grace_s: float) -> None:
@@ -231,11 +255,12 @@ class _Supervision:
         if await halt(run.running.client, run.prompt_id, grace_s=grace_s):
             return
         if not await self.executor.comfy.discard():
-            log.warning("the prompt goes on in a ComfyUI that is not ours", extra=self._about)
+            log.warning("the prompt goes on in a ComfyUI that is not ours")
 
     # --- the end ------------------------------------------------------------------------------
 
     async def _report(self, ending: Ending) -> Outcome:
+        self.ending = ending
         taken = await self.sender.end(ending)
         if isinstance(ending, Failed) and RETRY_CLASS[ending.failure.code] is RetryClass.OOM:
             await self._free_memory()
@@ -255,10 +280,6 @@ class _Supervision:
         await run.forget()
         if run.running.folders is not None:
             await asyncio.to_thread(_delete_files, run, run.running.folders)
-
-    @property
-    def _about(self) -> dict[str, object]:
-        return {"job_id": self.ticket.job_id, "epoch": self.ticket.epoch}
 
 
 def _delete_files(run: Run, folders: Path) -> None:

@@ -5,7 +5,7 @@ One call is one HTTP exchange here; `patiently` repeats one for as long as a cal
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -30,6 +30,8 @@ from gpu_functions.contract import (
     OutputRegistration,
     Ticket,
 )
+from gpu_functions.log import request_id
+from gpu_functions.telemetry import NoTracing, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class FrontDoor:
 
     http: httpx.AsyncClient
     token: str
+    tracing: Tracing = field(default_factory=NoTracing)
 
     async def claim(self, request: ClaimRequest) -> Ticket | None:
         """Ask for work; None when there is none or it is not ours to take (204, 409)."""
@@ -111,7 +114,11 @@ class FrontDoor:
     async def _call(
         self, method: str, path: str, token: str, body: Message, *, quiet: tuple[int, ...] = ()
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            **self._context(),
+        }
         try:
             reply = await self.http.request(
                 method, path, content=body.model_dump_json(), headers=headers
@@ -121,6 +128,11 @@ class FrontDoor:
         if reply.status_code >= 400 and reply.status_code not in quiet:
             raise refusal(reply)
         return reply
+
+    def _context(self) -> dict[str, str]:
+        """What lets the front door's lines and spans of this call be found from ours."""
+        known = request_id()
+        return {**({"X-Request-Id": known} if known else {}), **self.tracing.headers()}
 
 
 def _read(model: type[Reply], reply: httpx.Response) -> Reply:

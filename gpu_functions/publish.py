@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,6 +101,7 @@ class OutputPublisher:
             content_type=output.content_type,
             size_bytes=source.size_bytes,
         )
+        started = time.monotonic()
         try:
             grant, digest = await self.transfer.put_output(
                 source, partial(self._register, registration)
@@ -110,6 +112,13 @@ class OutputPublisher:
         except StaleEpochError:
             self.sender.abandon()
             return None
+        about: dict[str, object] = {
+            "asset_id": grant.asset_id,
+            "size_bytes": source.size_bytes,
+            "duration_ms": round((time.monotonic() - started) * 1000),
+            "untrusted": registration.name,
+        }
+        log.info("output stored", extra=about)
         return OutputStored(asset_id=grant.asset_id, blake3=digest)
 
     async def _register(self, registration: OutputRegistration) -> OutputGrant:

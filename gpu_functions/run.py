@@ -7,8 +7,9 @@ import asyncio
 import base64
 import logging
 import time
+from collections.abc import Generator
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 from uuid import uuid4
@@ -37,6 +38,7 @@ from gpu_functions.contract import (
 )
 from gpu_functions.events import EventSender
 from gpu_functions.publish import OutputPublisher, PublishError
+from gpu_functions.telemetry import NoTracing, Tracing
 from gpu_functions.transfer import Transfer, TransferError
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Run:
     transfer: Transfer
     redact: Redactor
     output_classes: AbstractSet[str]
+    tracing: Tracing = field(default_factory=NoTracing)
     prompt_id: str = field(default_factory=lambda: str(uuid4()))
     client_id: str = field(default_factory=lambda: uuid4().hex)
     timings_ms: dict[str, int] = field(default_factory=dict[str, int])
@@ -88,29 +91,43 @@ class Run:
             return Verdict(Failed(failure=failure), error.spoiled)
 
     async def _work(self) -> Verdict:
-        await self._fetch_inputs()
-        started = time.monotonic()
-        try:
-            await self._watch.open()
-            refusal = await self._submit()
-            if refusal is not None:
-                return Verdict(Failed(failure=refusal))
-            entry = await self._vigil.entry()
-        except ComfyUnreachableError as error:
-            raise gone(self.running, error) from error
-        self._time("execution", started)
+        if self.ticket.inputs:
+            await self._fetch_inputs()
+        with self._step("execution"):
+            try:
+                await self._watch.open()
+                refusal = await self._submit()
+                if refusal is not None:
+                    return Verdict(Failed(failure=refusal))
+                entry = await self._vigil.entry()
+            except ComfyUnreachableError as error:
+                raise gone(self.running, error) from error
         verdict = judge(entry, self.redact)
+        self._note("ComfyUI is done", "execution", status=verdict.ending.type)
         return await self._collect(entry, verdict)
 
-    def _time(self, name: str, since: float) -> None:
-        self.timings_ms[name] = round((time.monotonic() - since) * 1000)
+    @contextmanager
+    def _step(self, name: str) -> Generator[None]:
+        """Time a step: for the receipt, for its line in the log, for the trace."""
+        started = time.monotonic()
+        with self.tracing.step(name):
+            yield
+        self.timings_ms[name] = round((time.monotonic() - started) * 1000)
+
+    def _note(self, message: str, step: str, **more: object) -> None:
+        log.info(message, extra={"duration_ms": self.timings_ms[step], **more})
 
     # --- inputs -------------------------------------------------------------------------------
 
     async def _fetch_inputs(self) -> None:
-        if not self.ticket.inputs:
-            return
-        started = time.monotonic()
+        with self._step("inputs"):
+            await self._fetch_all()
+        size_bytes = sum(item.size_bytes for item in self.ticket.inputs)
+        count = len(self.ticket.inputs)
+        self._note("inputs fetched", "inputs", files=count, size_bytes=size_bytes)
+        self._say("info", f"Fetched {count} inputs, {size_bytes / 1e6:.1f} MB.")
+
+    async def _fetch_all(self) -> None:
         slots = asyncio.Semaphore(_INPUTS_AT_ONCE)
 
         async def fetch(item: TicketInput) -> None:
@@ -127,17 +144,18 @@ class Run:
         finally:
             for task in fetches:
                 task.cancel()
-        self._time("inputs", started)
-        size_mb = sum(item.size_bytes for item in self.ticket.inputs) / 1e6
-        self._say("info", f"Fetched {len(self.ticket.inputs)} inputs, {size_mb:.1f} MB.")
 
     # --- prompt -------------------------------------------------------------------------------
 
     async def _submit(self) -> Failure | None:
         graph = own_outputs(self.ticket.graph, self.folder, self.output_classes)
+        started = time.monotonic()
         answer = await self._post(graph)
+        duration_ms = round((time.monotonic() - started) * 1000)
         match answer:
             case Accepted(node_errors=node_errors):
+                about = {"prompt_id": self.prompt_id, "duration_ms": duration_ms}
+                log.info("ComfyUI took the prompt", extra=about)
                 for problem in node_problems(node_errors):
                     self._say("warning", f"Left out by ComfyUI: {problem.text}")
                 return None
@@ -204,7 +222,14 @@ class Run:
 
     async def _collect(self, entry: Json, verdict: Verdict) -> Verdict:
         """Store what is left: history lists every output, events may have missed some."""
-        started = time.monotonic()
+        with self._step("outputs"):
+            await self._store_outputs(entry, verdict)
+        self._note("outputs stored", "outputs", files=len(self.publisher.files))
+        if isinstance(verdict.ending, Succeeded):
+            return Verdict(Succeeded(timings_ms=self.timings_ms))
+        return verdict
+
+    async def _store_outputs(self, entry: Json, verdict: Verdict) -> None:
         meta = as_dict(entry.get("meta"))
         for node_id, ui in as_dict(entry.get("outputs")).items():
             shown = as_dict(meta.get(node_id)).get("display_node") or node_id
@@ -214,11 +239,8 @@ class Run:
         except PublishError as error:
             if isinstance(verdict.ending, Succeeded):
                 raise RunFailedError(FailureCode.OUTPUT_UPLOAD, str(error)) from error
-            log.warning("an output of a run that failed was not stored: %s", error)
-        self._time("outputs", started)
-        if isinstance(verdict.ending, Succeeded):
-            return Verdict(Succeeded(timings_ms=self.timings_ms))
-        return verdict
+            about = {"untrusted": str(error)}
+            log.warning("an output of a run that failed was not stored", extra=about)
 
     def _say(self, level: str, message: str) -> None:
         text = self.redact.text(message, max_bytes=4_000)

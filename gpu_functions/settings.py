@@ -83,6 +83,12 @@ class WorkerSettings(BaseModel):
         validation_alias="COMFYUI_START_TIMEOUT_S",
         description="ComfyUI must answer within so many seconds after its start.",
     )
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Collector of traces, for instance http://127.0.0.1:4318. Needs the extra "
+        "`otel`; empty: nothing is traced and OpenTelemetry is never imported.",
+    )
     probes: bool = Field(
         default=False,
         validation_alias="COMFYBURST_PROBES",

@@ -8,14 +8,18 @@ import asyncio
 import logging
 import os
 import socket
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_random_exponential,
+)
 
 from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.graph import output_classes
@@ -25,6 +29,7 @@ from gpu_functions.contract import ClaimRequest, Ticket
 from gpu_functions.environment import Environment, describe
 from gpu_functions.executor import Executor, Outcome, run_ticket
 from gpu_functions.front_door import FrontDoor, RefusedError, StaleEpochError, patiently
+from gpu_functions.log import about
 from gpu_functions.settings import WorkerSettings
 from gpu_functions.transfer import Transfer
 
@@ -79,15 +84,14 @@ class Worker:
     async def _loop(self) -> None:
         while not self.shutdown.is_set():
             executor, environment = await self._ready()
-            ticket = await self._claim(environment)
+            claim_id = uuid4()
+            # One request id for a claim and everything its run asks of the front door.
+            with about(request_id=claim_id.hex):
+                ticket = await self._claim(claim_id, environment)
+                if ticket is not None:
+                    await self._run(ticket, executor)
             if ticket is None:
                 await self._wait()
-                continue
-            self.in_hand = ticket
-            try:
-                await self._run(ticket, executor)
-            finally:
-                self.in_hand = None
 
     # --- ready --------------------------------------------------------------------------------
 
@@ -96,9 +100,7 @@ class Worker:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_NOT_READY),
             wait=wait_random_exponential(multiplier=0.5, max=10),
-            before_sleep=lambda state: log.warning(
-                "not ready: %s", state.outcome.exception() if state.outcome else ""
-            ),
+            before_sleep=_note_unreadiness,
         )
         return await retrying(self._prepare)
 
@@ -113,6 +115,7 @@ class Worker:
                 self.transfer,
                 Redactor.hiding(private_paths(self.settings)),
                 output_classes(environment.registration.object_info),
+                tracing=self.front_door.tracing,
             )
             self._prepared = (running.identity, executor, environment)
         return self._prepared[1:]
@@ -136,9 +139,9 @@ class Worker:
 
     # --- claim and run ------------------------------------------------------------------------
 
-    async def _claim(self, environment: Environment) -> Ticket | None:
+    async def _claim(self, claim_id: UUID, environment: Environment) -> Ticket | None:
         request = ClaimRequest(
-            claim_id=uuid4(),
+            claim_id=claim_id,
             backend="local",
             environment=self.settings.environment,
             environment_digest=environment.digest,
@@ -159,11 +162,11 @@ class Worker:
                 await self.bell.wait()
 
     async def _run(self, ticket: Ticket, executor: Executor) -> None:
-        about = {"job_id": ticket.job_id, "epoch": ticket.epoch}
-        started = time.monotonic()
-        outcome = await run_ticket(ticket, executor, self.shutdown)
-        duration_ms = round((time.monotonic() - started) * 1000)
-        log.info("run ended", extra={**about, "outcome": outcome, "duration_ms": duration_ms})
+        self.in_hand = ticket
+        try:
+            outcome = await run_ticket(ticket, executor, self.shutdown)
+        finally:
+            self.in_hand = None
         self._lost = self._lost + 1 if outcome is Outcome.LOST else 0
         if self._lost >= _LOST_IN_A_ROW:
             log.warning("%d claims lost in a row: parked for %g s", self._lost, self.park_s)
@@ -171,6 +174,12 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.park_s):
                     await self.shutdown.wait()
+
+
+def _note_unreadiness(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    # It may hold the last lines that ComfyUI and its nodes printed.
+    log.warning("ComfyUI or the front door is not ready", extra={"untrusted": error})
 
 
 def private_paths(settings: WorkerSettings) -> list[Path]:

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -15,6 +15,7 @@ from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.process import AttachedComfyUI, ComfyHost, OwnedComfyUI
 from gpu_functions.front_door import FrontDoor
 from gpu_functions.settings import WorkerSettings
+from gpu_functions.telemetry import open_tracing
 from gpu_functions.transfer import Transfer, http_client
 from gpu_functions.worker import Worker
 
@@ -94,16 +95,17 @@ class WorkerThread:
 
     async def _work(self) -> None:
         timeout = httpx.Timeout(10, connect=2)
-        async with (
-            httpx.AsyncClient(base_url=self.settings.internal_url, timeout=timeout) as http,
-            http_client() as storage,
-        ):
-            self._loop = asyncio.get_running_loop()
-            self._worker = Worker(
-                self.settings,
-                FrontDoor(http, self.token),
-                comfy_host(self.settings, self.environ),
-                Transfer(storage),
-            )
-            self._started.set()
-            await self._worker.run()
+        with closing(open_tracing(self.settings.otlp_endpoint)) as tracing:
+            async with (
+                httpx.AsyncClient(base_url=self.settings.internal_url, timeout=timeout) as http,
+                http_client() as storage,
+            ):
+                self._loop = asyncio.get_running_loop()
+                self._worker = Worker(
+                    self.settings,
+                    FrontDoor(http, self.token, tracing),
+                    comfy_host(self.settings, self.environ),
+                    Transfer(storage),
+                )
+                self._started.set()
+                await self._worker.run()

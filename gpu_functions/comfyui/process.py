@@ -5,6 +5,7 @@ A child is started, judged and restarted here. One process belongs to one worksp
 """
 
 import asyncio
+import contextvars
 import logging
 import os
 import signal
@@ -155,7 +156,8 @@ class OwnedComfyUI:
             start_new_session=True,
         )
         exited = asyncio.Event()
-        task = asyncio.create_task(_follow(child, logfile, exited))
+        # It outlives the run that needed it: its lines are not that job's.
+        task = asyncio.create_task(_follow(child, logfile, exited), context=contextvars.Context())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return child, exited

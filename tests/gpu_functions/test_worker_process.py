@@ -90,7 +90,7 @@ async def test_a_worker_process_runs_a_job_and_logs_json(
     assert (tmp_path / "ready").read_text().strip() == name.partition("/")[2]
     (ended,) = [line for line in process.lines if line["message"] == "run ended"]
     assert ended["job_id"] == str(job.ticket.job_id)
-    assert ended["epoch"] == "1"
+    assert ended["epoch"] == 1
 
 
 async def test_sigterm_hands_the_job_back_and_leaves_nothing_running(
