@@ -207,6 +207,18 @@ class Settings(BaseSettings):
         description="Same key and body again: `replay` answers the same job, `reject` is the "
         "letter of v2 (422 idempotency_key_reuse).",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        validation_alias="COMFYBURST_METRICS_TOKEN",
+        description="Bearer token that may read /metrics from elsewhere. Empty: only this machine "
+        "may.",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Collector of traces, for instance http://127.0.0.1:4318. Needs the extra "
+        "`otel`; empty: nothing is traced and OpenTelemetry is never imported.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         validation_alias="COMFYBURST_LOG_LEVEL",
