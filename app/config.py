@@ -55,6 +55,51 @@ class Settings(BaseSettings):
         description="redis://… or unix://…: hints and wake-ups only. Empty: ./dev starts an "
         "embedded Valkey; a front door alone then works without.",
     )
+    s3_bucket: str = Field(
+        default="",
+        validation_alias="S3_BUCKET",
+        description="A bucket of our own for all files (docs/storage.md). Empty: the folder "
+        "`storage` of COMFYBURST_STATE.",
+    )
+    s3_endpoint_url: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        validation_alias="S3_ENDPOINT_URL",
+        description="http(s)://… of MinIO, R2, Supabase Storage and others. Default: AWS S3.",
+    )
+    s3_public_endpoint_url: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        validation_alias="S3_PUBLIC_ENDPOINT_URL",
+        description="The same storage under the name that callers and workers reach; signed URLs "
+        "carry it. Default: S3_ENDPOINT_URL.",
+    )
+    s3_region: str = Field(
+        default="us-east-1",
+        validation_alias="S3_REGION",
+        description="Region of the bucket; `auto` for R2.",
+    )
+    s3_addressing: Literal["path", "virtual", "auto"] = Field(
+        default="path",
+        validation_alias="S3_ADDRESSING",
+        description="Whether the bucket stands in the path of a URL or in its host name.",
+    )
+    aws_access_key_id: str = Field(
+        default="",
+        validation_alias="AWS_ACCESS_KEY_ID",
+        description="Key for the bucket. Default: what boto3 finds: a profile, a web identity, "
+        "the role of the machine.",
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="AWS_SECRET_ACCESS_KEY",
+        description="The secret of AWS_ACCESS_KEY_ID.",
+    )
+    aws_session_token: SecretStr | None = Field(
+        default=None,
+        validation_alias="AWS_SESSION_TOKEN",
+        description="The token of a temporary key. Signed URLs end with it, whatever they say.",
+    )
     public_url: str | None = Field(
         default=None,
         validation_alias="PUBLIC_URL",

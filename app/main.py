@@ -55,9 +55,9 @@ from app.middleware import Gate, allowed_hosts
 from app.origin import Origins
 from app.provided import provide
 from app.secret import Keyring
+from app.storage_choice import open_storage, say_where
 from app.workflows.environments.repository import EnvironmentRepository
 from app.workflows.environments.service import EnvironmentService
-from storage.local import LocalStorage
 from storage.protocol import Storage
 
 log = logging.getLogger(__name__)
@@ -122,12 +122,12 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
         feed = Feed(hub, redis, lambda: identity.forget())
         identity = IdentityService(identity_repository, feed.reliable)
         keyring = Keyring.load(settings)
-        storage = LocalStorage(settings.state / "storage", keyring.key("signed url"))
+        storage = await stack.enter_async_context(open_storage(settings, keyring))
         parts = _Parts(settings, database, hub, feed, bell, keyring, storage)
         parts.provide(app, identity)
         readiness = health.Readiness(database)
         provide(app, readiness)
-        for work in (feed.run(), parts.maintenance(readiness).run()):
+        for work in (feed.run(), parts.maintenance(readiness).run(), say_where(storage)):
             await stack.enter_async_context(_background(asyncio.ensure_future(work)))
         yield
 

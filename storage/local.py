@@ -7,6 +7,7 @@ whole, is written once, and is there after a power cut once its commit has retur
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import stat
@@ -23,6 +24,8 @@ from storage.protocol import Delivery, SignedRequest, StorageError, StorageFullE
 from storage.signed_query import BadSignatureError, signed_query, verified_query
 
 __all__ = ["BadSignatureError", "GetGrant", "LocalStorage", "LocalUpload", "PutGrant"]
+
+log = logging.getLogger(__name__)
 
 FILES_PATH: Final = "/files"
 _READ_BYTES: Final = 1 << 20
@@ -54,6 +57,9 @@ class LocalStorage:
 
     root: Path
     signing_key: bytes
+
+    def __str__(self) -> str:
+        return f"the folder {self.root}"
 
     @property
     def max_put_bytes(self) -> int:
@@ -236,8 +242,11 @@ class LocalUpload:
 
     def abort_now(self) -> None:
         """Remove the temporary file; nothing to do after commit."""
-        with self._lock, _disk_errors():
-            self._drop()
+        with self._lock:
+            try:
+                self._drop()
+            except OSError as error:
+                log.warning("%s stays until unfinished uploads are dropped: %s", self.path, error)
 
     def _sync_folders(self) -> None:
         """All of them up to the root: any may be new, made by us or a moment ago by another."""

@@ -37,7 +37,10 @@ class Delivery:
 
 
 class Upload(Protocol):
-    """Bytes on their way in: nobody sees them until they are committed."""
+    """Bytes on their way in: nobody sees them until they are committed.
+
+    After an error there is only abort.
+    """
 
     async def write(self, chunk: bytes) -> None:
         """Append; raises StorageFullError, StorageError."""
@@ -48,12 +51,12 @@ class Upload(Protocol):
         ...
 
     async def abort(self) -> None:
-        """Forget what was written; harmless after commit."""
+        """Forget what was written; harmless after commit, and never an error."""
         ...
 
 
 class Storage(Protocol):
-    """A place for bytes, shared by all front doors."""
+    """A place for bytes, shared by all front doors; `str()` says where it is."""
 
     @property
     def max_put_bytes(self) -> int:
@@ -69,15 +72,19 @@ class Storage(Protocol):
         ...
 
     async def size(self, key: str) -> int | None:
-        """Bytes of the object, or None where there is none."""
+        """Bytes of the object, or None where there is none; raises StorageError."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Remove objects, at most 1,000; harmless where there are none."""
+        """Remove objects, at most 1,000; harmless where there are none. Raises StorageError."""
         ...
 
     async def drop_unfinished(self, older_than_s: float) -> int:
-        """Remove what uploads that were never committed left behind; returns how many."""
+        """Remove what uploads left behind that were never committed; returns how many.
+
+        Raises:
+            StorageError: some may be removed, the rest is still there.
+        """
         ...
 
     def sign_put(
@@ -103,5 +110,5 @@ class Storage(Protocol):
         ...
 
     def read(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes."""
+        """The object's bytes; raises StorageError, where there is none too."""
         ...
