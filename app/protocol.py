@@ -70,9 +70,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if sum(len(n) + len(v) for n, v in self.headers) + len(self.url) > MAX_HEADER_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             raise _RefusedError
+        super().on_headers_complete()  # raises where the address is none
         self._in_headers, self._in_body, self._header_bytes = False, True, 0
         self._open_window()
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -37,9 +38,16 @@ def migrated_template(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> Generator[str]:
     """A migrated database of its own."""
+    with fresh_database(postgres, migrated_template) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres: EmbeddedPostgres, template: str) -> Generator[str]:
+    """A copy of a database, dropped at the end; yields its URL."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        names = {"name": Identifier(name), "template": Identifier(migrated_template)}
+        names = {"name": Identifier(name), "template": Identifier(template)}
         connection.execute(SQL("create database {name} template {template}").format(**names))
         yield postgres.url_of(name)
         connection.execute(SQL("drop database {name} with (force)").format(**names))

@@ -20,6 +20,7 @@ from app.jobs.repository.claims import Claim, ClaimRepository, Worker
 from app.jobs.repository.reaping import ReapingRepository
 from app.jobs.repository.transitions import Fence, TransitionRepository
 from app.jobs.tokens import Tokens, WorkerGrant
+from app.protocol import GuardedProtocol
 from app.secret import Keyring
 from tests.app.front_door import Caller, Executor, serving
 
@@ -192,9 +193,11 @@ async def make_caller(settings: Settings, url: str, workspace: str) -> Caller:
 
 
 @contextmanager
-def opened_house(settings: Settings) -> Generator[House]:
+def opened_house(
+    settings: Settings, protocol: type[GuardedProtocol] = GuardedProtocol
+) -> Generator[House]:
     """A front door on a port, a registered worker, and alice with a key."""
-    with serving(settings) as url, ExitStack() as clients:
+    with serving(settings, protocol) as url, ExitStack() as clients:
         tokens = Tokens(Keyring.load(settings))
         grant = WorkerGrant(workspaces=None, environments=["local"], slots=1)
         executor = Executor(url, tokens.worker(grant))
