@@ -1,92 +1,24 @@
 """The event stream: v2's order, resume without a gap, and nothing lost without Redis."""
 
-import contextlib
-import json
 import threading
 import time
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import AbstractContextManager
 
-import httpx
 import pytest
 
 from app.config import Settings
 from tests.app.conftest import House, opened_house
+from tests.app.streams import Reader, reading_path
+
+
+def reading(house: House, job_id: str, **headers: str) -> AbstractContextManager[Reader]:
+    """Read a job's stream for as long as the block lasts."""
+    return reading_path(house, f"/jobs/{job_id}/events", **headers)
+
 
 PROGRESS = {"value": 0.5, "nodes_done": 1, "nodes_total": 2}
 PREVIEW = {"node_id": "1", "content_type": "image/jpeg", "data_base64": "AAAA"}
-
-
-@dataclass
-class Read:
-    """One frame."""
-
-    event: str
-    data: dict[str, Any]
-    id: str | None
-
-
-@dataclass
-class Reader:
-    """Reads a stream in a thread, as a client would."""
-
-    frames: list[Read] = field(default_factory=list[Read])
-    news: threading.Condition = field(default_factory=threading.Condition)
-    ended: bool = False
-    status_code: int = 0
-
-    def run(self, url: str, headers: dict[str, str]) -> None:
-        with httpx.stream("GET", url, headers=headers, timeout=20) as reply:
-            self.status_code = reply.status_code
-            fields: dict[str, str] = {}
-            for line in reply.iter_lines():
-                name, _, value = line.partition(": ")
-                if line and not line.startswith(":"):
-                    fields[name] = value
-                elif fields:
-                    self.take(fields)
-                    fields = {}
-        with self.news:
-            self.ended = True
-            self.news.notify_all()
-
-    def run_until_cut(self, url: str, headers: dict[str, str]) -> None:
-        """The same, where the server may go away."""
-        with contextlib.suppress(httpx.TransportError):
-            self.run(url, headers)
-
-    def take(self, fields: dict[str, str]) -> None:
-        with self.news:
-            self.frames.append(Read(fields["event"], json.loads(fields["data"]), fields.get("id")))
-            self.news.notify_all()
-
-    def wait_for(self, *events: str) -> None:
-        """Until the names of the frames so far are these."""
-        with self.news:
-            arrived = self.news.wait_for(lambda: [f.event for f in self.frames] == list(events), 8)
-        assert arrived, [f.event for f in self.frames]
-
-    def wait_for_end(self) -> None:
-        """Until the server closed the stream."""
-        with self.news:
-            assert self.news.wait_for(lambda: self.ended, 8), [f.event for f in self.frames]
-
-
-@contextmanager
-def reading(house: House, job_id: str, **headers: str) -> Generator[Reader]:
-    """Read a job's stream for as long as the block lasts."""
-    reader = Reader()
-    auth = {"Authorization": f"Bearer {house.alice.key}", **headers}
-    thread = threading.Thread(
-        target=reader.run, args=(f"{house.url}/api/v2/jobs/{job_id}/events", auth), daemon=True
-    )
-    thread.start()
-    yield reader
-    thread.join(10)
-    assert not thread.is_alive()
 
 
 def test_a_stream_tells_a_job_from_its_queue_to_its_end(house: House) -> None:
