@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.assets.models import Asset
 from app.assets.service import delivery_of
@@ -14,31 +15,43 @@ from storage.protocol import Storage
 class AssetOut(BaseModel):
     """A file: an upload, or an output of a job."""
 
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
     id: UUID
     hash: str | None = Field(description="`blake3:<hex>`; null while nobody computed it.")
     size_bytes: int
-    content_type: str = Field(examples=["image/png"])
-    file_path: str | None = Field(default=None, examples=["photo.png"])
-    tags: list[str] = Field(default_factory=list[str], examples=[["input"]])
-    created_new: bool | None = Field(
-        default=None, description="After an upload: whether the bytes were new to the workspace."
+    content_type: str = Field(description="The server decides it by the name, not by the upload.")
+    file_path: str = Field(description="By this name a graph may use it.")
+    tags: list[str]
+    created_new: bool | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Only where it was just made: whether its bytes were new to the workspace.",
     )
     created_at: datetime
-    url: str = Field(description="Absolute, signed, short-lived; fetch it without a key.")
+    url: str = Field(
+        json_schema_extra={"format": "uri"},
+        description="Absolute, signed, short-lived; fetch it without a key.",
+    )
     url_expires_at: datetime
-    expires_at: datetime | None = None
-    job_id: UUID | None = None
+    expires_at: datetime | None = Field(description="Null: until it is deleted, or its job is.")
+    job_id: UUID | SkipJsonSchema[None] = Field(
+        default=None, description="The job that made it; absent for uploads."
+    )
 
 
 class FromHash(BaseModel):
-    """Body of `POST /assets/from-hash`."""
+    """Which bytes, and what to call them."""
 
     model_config = ConfigDict(extra="ignore")
 
-    hash: str = Field(examples=["blake3:" + "9f" * 32])
-    file_path: str | None = Field(default=None, examples=["photo.png"])
+    hash: str = Field(description="`blake3:` and 64 hexadecimal digits.")
+    file_path: str | None = Field(
+        default=None, description="A relative path; default: the digits of the hash."
+    )
     tags: list[str] = Field(default_factory=list, max_length=64)
-    expires_in: int | None = Field(default=None, ge=60, le=604_800, description="Seconds.")
+    expires_in: int | None = Field(
+        default=None, ge=60, le=604_800, description="Seconds to keep the record; see the upload."
+    )
 
 
 def render_asset(

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.jobs.transitions import PublicStatus
+from gpu_functions.contract import FailureCode
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_LENGTH = 1_024
@@ -21,86 +23,102 @@ class ExtraData(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    api_key_comfy_org: str | None = Field(default=None, max_length=4_096)
-    auth_token_comfy_org: str | None = Field(default=None, max_length=8_192)
+    api_key_comfy_org: str | None = Field(
+        default=None, max_length=4_096, description="A key of platform.comfy.org."
+    )
+    auth_token_comfy_org: str | None = Field(
+        default=None, max_length=8_192, description="What a signed-in comfy-cli sends instead."
+    )
 
 
 class JobRequest(BaseModel):
-    """Body of `POST /jobs`."""
+    """What to run. Only `workflow` is needed; v2 itself knows `workflow`, `extra_data`, `metadata`."""
 
     model_config = ConfigDict(extra="forbid")
 
     workflow: dict[str, Any] = Field(
-        description="An API-format graph: `{node_id: {class_type, inputs}}`.",
-        examples=[
-            {
-                "1": {
-                    "class_type": "BurstPoster",
-                    "inputs": {"prompt": "Hello", "seed": 1, "width": 768, "height": 1024},
-                },
-                "2": {
-                    "class_type": "SaveImage",
-                    "inputs": {"images": ["1", 0], "filename_prefix": "poster"},
-                },
-            }
-        ],
+        description="An API-format graph: `{node_id: {class_type, inputs}}`. Where a node expects a "
+        'file, its input is `{"__type": "core/ASSET", "info": {"id": "<asset id>"}}` or the '
+        "`file_path` of an upload.",
     )
     extra_data: ExtraData | None = None
     metadata: dict[Label, Label] | None = Field(
         default=None,
         max_length=MAX_METADATA_PAIRS,
-        description="Labels of yours, shown and filtered by.",
+        description="Labels of yours, shown with the job and filtered by: `metadata[key]=value`.",
+        examples=[{"campaign": "7"}],
     )
     tags: list[Tag] = Field(
         default_factory=list[str],
         max_length=MAX_TAGS,
         description="Words to find jobs by: `GET /jobs?tag=…`.",
-        examples=[["campaign-7"]],
+        examples=[["poster"]],
     )
     priority: int = Field(
         default=0, ge=-100, le=100, description="Higher runs first, in your workspace."
     )
     deadline_s: float | None = Field(
-        default=None, gt=0, le=86_400, description="From the first start to the end of the job."
+        default=None,
+        gt=0,
+        le=86_400,
+        description="Seconds from the first start to the end; past it the job is "
+        "`failed: deadline`. Default: the server's `COMFYBURST_DEADLINE_S`.",
     )
-    max_tries: int | None = Field(default=None, ge=1, le=10, description="Starts at most.")
-    environment: str = Field(default="local", max_length=63, description="Where it runs.")
+    max_tries: int | None = Field(
+        default=None,
+        ge=1,
+        le=10,
+        description="Starts at most, where a worker or its ComfyUI dies. Default: the server's "
+        "`COMFYBURST_MAX_TRIES`. A workflow's own failure is never tried again.",
+    )
+    environment: str = Field(
+        default="local",
+        max_length=63,
+        description="Which ComfyUI runs it, by name; `GET /readyz` lists them.",
+    )
 
 
 class ProgressOut(BaseModel):
-    """A complete snapshot."""
+    """A complete snapshot: one is enough to know where the job is."""
 
-    value: float = Field(ge=0, le=1)
+    value: float = Field(ge=0, le=1, description="The whole job, by nodes and sampler steps.")
     nodes_done: int
     nodes_total: int
-    current_node: str | None = None
-    current_node_class: str | None = None
-    step: int | None = None
-    steps: int | None = None
-    message: str | None = None
+    current_node: str | None = Field(description="Its id in the graph.")
+    current_node_class: str | None
+    step: int | None = Field(description="Of the current node, where it counts steps.")
+    steps: int | None
+    message: str | None
 
 
 class OutputOut(BaseModel):
-    """A file a job made."""
+    """A file a job made. It is an asset too: `GET /assets/{id}` renews its `url`."""
 
-    id: UUID
-    node_id: str
-    name: str = Field(description="A basename, unique in the job.")
-    type: Literal["image", "video", "audio", "text", "file", "latent"]
+    id: UUID = Field(description="Asset id.")
+    node_id: str = Field(description="The node that saved it.")
+    name: str = Field(description="A basename, unique in the job: safe to save as.")
+    type: Literal["image", "video", "audio", "text", "file", "latent"] = Field(
+        description="3D and everything else v2 has no word for is a `file`."
+    )
     content_type: str
     size_bytes: int
-    hash: str | None
-    url: str
+    hash: str | None = Field(description="`blake3:<hex>`; null while nobody computed it.")
+    url: str = Field(
+        json_schema_extra={"format": "uri"},
+        description="Absolute, signed, short-lived; fetch it without a key.",
+    )
     url_expires_at: datetime
     job_id: UUID
 
 
 class JobErrorOut(BaseModel):
-    """Why a job failed."""
+    """Why a job failed. Paths of the machine are cut out of messages and tracebacks."""
 
-    code: str
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
+    code: FailureCode = Field(description="From a closed set; the chapter Failures explains each.")
     message: str
-    node_id: str | None = None
+    node_id: str | None = Field(default=None, description="Absent where no node is to blame.")
     class_type: str | None = None
     traceback: str | None = None
 
@@ -115,32 +133,41 @@ class JobUrls(BaseModel):
 
 
 class JobOut(BaseModel):
-    """One execution of a workflow."""
+    """One execution of a workflow. v2's job, and from `metadata` on what is ours."""
 
     id: UUID
-    status: PublicStatus
+    status: PublicStatus = Field(
+        description="`queued → running → succeeded | failed`; `running → queued` where it is tried "
+        "again; `running → canceling → canceled`; `queued → canceled | expired`."
+    )
     created_at: datetime
-    started_at: datetime | None
+    started_at: datetime | None = Field(description="Of the first start.")
     completed_at: datetime | None
-    expires_at: datetime
-    queue_position: int | None
+    expires_at: datetime = Field(description="Then it and its outputs are gone: 404.")
+    queue_position: int | None = Field(
+        description="Jobs ahead of it; null in the answer to a submit, and once it runs."
+    )
     progress: ProgressOut | None
-    outputs: list[OutputOut]
-    error: JobErrorOut | None
-    metrics: dict[str, int | None]
+    outputs: list[OutputOut] = Field(description="Those committed so far, also while it runs.")
+    error: JobErrorOut | None = Field(description="Only of a failed job.")
+    metrics: dict[str, int | None] = Field(
+        description="`queue_ms`, `execution_ms`: null until known."
+    )
     urls: JobUrls
-    metadata: dict[str, str]
+    metadata: dict[str, str] = Field(description="Your labels.")
     tags: list[str]
     environment: str
-    backend: str
-    backend_reason: str
-    tries: int
+    backend: str = Field(description="Where it runs.")
+    backend_reason: str = Field(description="Why it runs there, for people.")
+    tries: int = Field(description="Starts so far.")
+    create_time: datetime = Field(description="`created_at`, by the name `comfy-sdk` lists by.")
+    update_time: datetime = Field(description="When its status last changed.")
 
 
 class WorkflowOut(BaseModel):
     """The graph a job executes."""
 
-    workflow: dict[str, Any]
+    workflow: dict[str, Any] = Field(description="API format, file references resolved.")
     format: Literal["api"]
 
 
@@ -156,5 +183,9 @@ class JobLogOut(BaseModel):
 class JobPage(BaseModel):
     """Newest first."""
 
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
     jobs: list[JobOut]
-    next_cursor: str | None = None
+    next_cursor: str | SkipJsonSchema[None] = Field(
+        default=None, description="Pass it as `cursor`; absent on the last page."
+    )
