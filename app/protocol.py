@@ -133,10 +133,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _is_owed_an_answer(self) -> bool:
         # Any other answer would be read as the rest of one that is under way, or as the next one's.
-        idle = not self.cycle or self.cycle.response_complete
-        if self._in_headers:
-            return idle
-        return not idle and not self.cycle.response_started and not self.pipeline
+        if self.pipeline:
+            return False
+        if not self.cycle or self.cycle.response_complete:
+            return self._in_headers
+        return not self.cycle.response_started
 
 
 class _RefusedError(Exception):

@@ -5,6 +5,7 @@ hashed and stored while they are received. The official clients send the text pa
 `file` last (facts/comfy-api-v2.md §1).
 """
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +24,7 @@ MAX_FIELDS: Final = 64
 MAX_HEADER_BYTES: Final = 4_096
 MIN_EXPIRES_IN_S: Final = 60
 MAX_EXPIRES_IN_S: Final = 604_800
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")  # int() raises on 4,301 digits
 
 
 @dataclass(slots=True)
@@ -176,7 +178,7 @@ def _single(fields: dict[str, list[str]], name: str) -> str | None:
 def _expires_in(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit():
+    if not _WHOLE_NUMBER.fullmatch(text):
         raise _invalid("expires_in: a whole number of seconds.")
     return checked_expires_in(int(text))
 
