@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from app.assets.repository.outputs import OutputRepository
@@ -176,6 +177,15 @@ class House:
         caller = asyncio.run(make_caller(self.settings, self.url, workspace))
         self.clients.callback(caller.http.close)
         return caller
+
+    def sql(self, statement: LiteralString) -> None:
+        """Change its rows behind its back: what otherwise takes days."""
+        with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def another_worker(self) -> Executor:
+        """A second worker with the same rights."""
+        return self.worker(WorkerGrant(workspaces=None, environments=["local"], slots=1))
 
     def worker(self, grant: WorkerGrant) -> Executor:
         """A worker with another grant."""

@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import LiteralString, cast
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from app.assets.repository.sweeping import SweepRepository
 from app.db.migrate import known_migrations, migrate, pending
 from app.db.postgres import Database, open_database
+from app.events.repository import EventRepository, Place
+from app.jobs.repository.retention import RetentionRepository
 from app.jobs.repository.transitions import Fence
 from infra.local.postgres import EmbeddedPostgres, running_postgres
 from tests.app.conftest import machine_of
@@ -99,3 +104,56 @@ async def test_every_statement_runs_on_postgres_16_as_well(postgres_16: str) -> 
         assert await machine.transitions.succeed(fence, 1, {})
         await machine.tick_in_time()
         assert await machine.reaping.reap() == []
+        sweep = SweepRepository(database, after_s=0.0)
+        assert [await sweep.expired(), await sweep.unpublished(), await sweep.loose()] == [0, 0, 0]
+        retention = RetentionRepository(database, idempotency_s=0.0)
+        assert [await retention.forget_keys(), await retention.delete_expired()] == [0, 0]
+        events = EventRepository(database)
+        assert (
+            await events.of_workspace(machine.workspace_id, Place(datetime(2026, 1, 1, tzinfo=UTC)))
+            != []
+        )
+
+
+ROWS_OF_0001: LiteralString = """
+insert into app.workspaces (id, name) values ('00000000-0000-0000-0000-000000000001', 'w');
+insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph,
+    max_tries, start_by, deadline_s, expires_at, outputs)
+values ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001',
+    'local', '', 'local', '{}', 1, now(), 1, now(), jsonb_build_array(jsonb_build_object('asset_id', '00000000-0000-0000-0000-000000000004')));
+insert into app.blobs (id, workspace_id, size_bytes, storage_key)
+values ('00000000-0000-0000-0000-000000000003', '00000000-0000-0000-0000-000000000001',
+    1, 'where/it/lies');
+insert into app.assets (id, workspace_id, blob_id, file_path, content_type, job_id)
+values ('00000000-0000-0000-0000-000000000004', '00000000-0000-0000-0000-000000000001',
+    '00000000-0000-0000-0000-000000000003', 'a.png', 'image/png',
+    '00000000-0000-0000-0000-000000000002');
+insert into app.job_events (job_id, seq, epoch, type, data)
+values ('00000000-0000-0000-0000-000000000002', 1, 1, 'output', jsonb_build_object('asset_id', '00000000-0000-0000-0000-000000000004'));
+create schema supabase_migrations;
+create table supabase_migrations.schema_migrations (
+    version text primary key, statements text[], name text);
+insert into supabase_migrations.schema_migrations (version) values ('0001');
+"""
+
+
+async def test_jobs_of_before_keep_their_outputs_and_events(postgres: EmbeddedPostgres) -> None:
+    """What 0002 makes of rows that 0001 wrote."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("create database upgraded")
+    url = postgres.url_of("upgraded")
+    first = known_migrations()[0]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(cast(LiteralString, first.sql))
+        connection.execute(ROWS_OF_0001)
+    assert await migrate(url) == ["0002"]
+    async with open_database(url, size=2) as database:
+        job = await database.one("select outputs from app.jobs")
+        event = await database.one("select workspace_id, data from app.job_events")
+        blob = await database.one("select loose_since from app.blobs")
+    assert job is not None
+    assert event is not None
+    assert [output["storage_key"] for output in job["outputs"]] == ["where/it/lies"]
+    assert event["data"]["storage_key"] == "where/it/lies"
+    assert str(event["workspace_id"]).endswith("1")
+    assert blob == {"loose_since": None}
