@@ -50,8 +50,10 @@ from app.jobs.tokens import Tokens
 from app.jobs.waiting import JobWaiter
 from app.jobs.workspace_stream import WorkspaceStream
 from app.maintenance.repository import MaintenanceRepository
-from app.maintenance.service import Maintenance
+from app.maintenance.service import Duty, Maintenance
 from app.middleware import Gate, allowed_hosts
+from app.observability.routes import router as metrics_router
+from app.observability.service import Observability
 from app.origin import Origins
 from app.provided import provide
 from app.secret import Keyring
@@ -73,24 +75,28 @@ official SDKs work unmodified with `COMFY_BASE_URL` set to this server.
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; everything it needs is made when it starts and closed when it ends."""
+    observability = Observability.of(settings)
     app = FastAPI(
         title="Comfyburst",
         version=version("comfyburst"),
         description=_DESCRIPTION,
-        lifespan=lambda app: _lifespan(app, settings),
+        lifespan=lambda app: _lifespan(app, settings, observability),
         redirect_slashes=False,  # the official client cannot follow a redirect of its upload
         docs_url=None,
         redoc_url=None,
     )
+    observability.trace(app)
     app.add_middleware(
         Gate,
         hosts=allowed_hosts(settings.public_url, settings.allowed_hosts),
         origins=frozenset({settings.public_url} if settings.public_url else ()),
     )
+    observability.measure(app)
     install_error_handlers(app)
     for router in (
         welcome.router,
         health.router,
+        metrics_router,
         jobs_router,
         events_router,
         assets_router,
@@ -102,8 +108,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
+async def _lifespan(
+    app: FastAPI, settings: Settings, observability: Observability
+) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
+        stack.callback(observability.tracing.close)
         database = await stack.enter_async_context(
             open_database(
                 settings.database_url,
@@ -119,15 +128,20 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncGenerator[None]:
             stack.callback(bell.stop)
         hub = EventHub()
         identity_repository = IdentityRepository(database)
-        feed = Feed(hub, redis, lambda: identity.forget())
+        feed = Feed(hub, redis, lambda: identity.forget(), observability.moved)
         identity = IdentityService(identity_repository, feed.reliable)
         keyring = Keyring.load(settings)
         storage = await stack.enter_async_context(open_storage(settings, keyring))
-        parts = _Parts(settings, database, hub, feed, bell, keyring, storage)
+        parts = _Parts(settings, database, hub, feed, bell, keyring, storage, observability)
         parts.provide(app, identity)
         readiness = health.Readiness(database)
-        provide(app, readiness)
-        for work in (feed.run(), parts.maintenance(readiness).run(), say_where(storage)):
+        provide(app, readiness, observability.scrape(database, redis, hub, feed))
+        for work in (
+            feed.run(),
+            parts.maintenance(readiness).run(),
+            observability.metrics.watch_loop(),
+            say_where(storage),
+        ):
             await stack.enter_async_context(_background(asyncio.ensure_future(work)))
         yield
 
@@ -159,10 +173,11 @@ class _Parts:
     bell: CeleryBell
     keyring: Keyring
     storage: Storage
+    observability: Observability
 
     def provide(self, app: FastAPI, identity: IdentityService) -> None:
         settings, database, feed = self.settings, self.database, self.feed
-        keyring, storage = self.keyring, self.storage
+        keyring, storage = self.keyring, self.observability.storage(self.storage)
         internal_url = settings.internal_url or f"http://127.0.0.1:{settings.port}"
         assets, events = AssetRepository(database), EventRepository(database)
         environments = EnvironmentService(EnvironmentRepository(database))
@@ -210,7 +225,7 @@ class _Parts:
                 settings=settings,
                 files_origin=internal_url,
             ),
-            storage=storage,
+            storage=self.storage,  # as it is: routes ask which kind it is
         )
 
     def maintenance(self, readiness: health.Readiness) -> Maintenance:
@@ -221,19 +236,18 @@ class _Parts:
             start_timeout_s=START_TIMEOUT_S,
             cancel_grace_s=settings.cancel_grace_s,
         )
-        return Maintenance(
-            MaintenanceRepository(self.database),
-            duties=(
-                Reaper(reaping, self.feed, readiness.confirmed, settings.reap_every_s),
-                Redispatch(ReadyRepository(self.database), self.bell.wake),
-                Retention(
-                    RetentionRepository(self.database, settings.idempotency_s),
-                    settings.sweep_every_s,
-                ),
-                AssetSweep(
-                    SweepRepository(self.database, settings.sweep_after_s),
-                    self.storage,
-                    settings.sweep_every_s,
-                ),
+        duties: tuple[Duty, ...] = (
+            Reaper(reaping, self.feed, readiness.confirmed, settings.reap_every_s),
+            Redispatch(ReadyRepository(self.database), self.bell.wake),
+            Retention(
+                RetentionRepository(self.database, settings.idempotency_s),
+                settings.sweep_every_s,
+            ),
+            AssetSweep(
+                SweepRepository(self.database, settings.sweep_after_s),
+                self.observability.storage(self.storage),
+                settings.sweep_every_s,
             ),
         )
+        watched = tuple(map(self.observability.duty, duties))
+        return Maintenance(MaintenanceRepository(self.database), watched)

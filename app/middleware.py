@@ -22,7 +22,7 @@ log = logging.getLogger("app.access")
 _GIVEN_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_QUIET: Final = re.compile(r"/(healthz|readyz|metrics|internal/(claims|jobs/[^/]+/events))")
+QUIET: Final = re.compile(r"/(healthz|readyz|metrics|internal/(claims|jobs/[^/]+/events))")
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _JOB: Final = re.compile(
     rf"/(?:api/v2|internal)/jobs/(?P<job_id>{_UUID})(?:/.*)?"
@@ -43,7 +43,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with about(**_ids_in(scope["path"])):
+        with about(**ids_in(scope["path"])):
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +93,7 @@ class Gate:
         return headers.get("sec-fetch-site") == "cross-site"
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
-        level = logging.DEBUG if _QUIET.fullmatch(scope["path"]) else logging.INFO
+        level = logging.DEBUG if QUIET.fullmatch(scope["path"]) else logging.INFO
         state: dict[str, Any] = scope.get("state", {})
         if workspace := state.get("workspace_id"):
             learnt(workspace_id=str(workspace))
@@ -107,7 +107,7 @@ class Gate:
         )
 
 
-def _ids_in(path: str) -> dict[str, Any]:
+def ids_in(path: str) -> dict[str, Any]:
     """Which job a request is about, where its address says so."""
     found = _JOB.fullmatch(path)
     if found is None:
