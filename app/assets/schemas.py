@@ -42,7 +42,7 @@ class AssetOut(BaseModel):
 class FromHash(BaseModel):
     """Which bytes, and what to call them."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     hash: str = Field(description="`blake3:` and 64 hexadecimal digits.")
     file_path: str | None = Field(

@@ -34,7 +34,7 @@ class ExtraData(BaseModel):
 class JobRequest(BaseModel):
     """What to run. Only `workflow` is needed; v2 itself knows `workflow`, `extra_data`, `metadata`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     workflow: dict[str, Any] = Field(
         description="An API-format graph: `{node_id: {class_type, inputs}}`. Where a node expects a "
