@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.config import Settings
 from app.errors import AppError, NotFoundError
@@ -29,24 +29,62 @@ router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
 MAX_WAIT_S = 25.0
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
 _METADATA_FILTER = re.compile(r"metadata\[(.{1,1024})\]", re.DOTALL)
+_CURSOR = "AaIO1PrxcMe4cv6TvpWeLw"
 _STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
-_JOB_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": JobRequest.model_json_schema()}},
-    }
-}
+JobId = Annotated[
+    str,
+    Path(description="`id` of the job.", examples=["01a20ed4-faf1-70c7-b872-fe93be959e2f"]),
+]
+Prefer = Annotated[
+    str | None,
+    Header(
+        alias="Prefer",
+        description="`wait=20`: answer when the job has ended, at most so many seconds later and "
+        "never more than 25 (RFC 7240).",
+        examples=["wait=20"],
+    ),
+]
 
 
-@router.post("", status_code=201, response_model=JobOut, openapi_extra=_JOB_BODY)
+@router.post(
+    "",
+    status_code=201,
+    response_model=JobOut,
+    operation_id="postJobs",
+    summary="Submit a job",
+    response_description="Recorded. It reaches exactly one end, whatever dies meanwhile.",
+)
 async def submit_job(
     request: Request,
     caller: Writer,
-    idempotency_key: Annotated[str | None, Header(description="Same key, same job.")] = None,
-    prefer: Annotated[str | None, Header(description="`wait=20`: answer when it ended.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="1 to 255 characters of yours, a UUID say. Kept for 24 h; a request that "
+            "is refused leaves it free.",
+            examples=["3f0c5a8e-6c0b-4d43-9a3e-9b1b6f8f0d11"],
+        ),
+    ] = None,
+    prefer: Prefer = None,
 ) -> Response:
-    """Record a job. 201 means that it is kept and reaches exactly one end."""
+    """Record an API-format graph as a job and answer at once.
+
+    The graph is checked before anything is queued: node classes, required inputs, types, links,
+    cycles, files. Every node that is wrong is named in `details.node_errors`, so a mistake costs
+    no GPU second.
+
+    Beyond v2: `tags`, `priority`, `deadline_s`, `max_tries` and `environment`; and
+
+    * **`Idempotency-Key`** makes a retry safe. The same key with the same body answers the same job,
+      201 again, with `Idempotent-Replayed: true`; with another body it is 422
+      `idempotency_key_reuse`, and `details.job_id` names the job. (An operator may choose v2's
+      letter, under which every second use is refused.)
+    * **`Prefer: wait=20`** turns submit and wait into one call.
+
+    `webhook_url`, named workflows and editor-format files are not offered yet: 422.
+    """
     body = await read_json_object(request, provided(request, Settings).max_json_bytes)
     job, is_replay = await provided(request, SubmitService).submit(
         caller.workspace_id, _job_request(body), idempotency_key
@@ -59,17 +97,37 @@ async def submit_job(
     return json_response(render_job(job, links_of(request)), 201, headers)
 
 
-@router.get("", response_model=JobPage)
+@router.get(
+    "",
+    response_model=JobPage,
+    operation_id="listJobs",
+    summary="List jobs",
+    response_description="One page.",
+)
 async def list_jobs(
     request: Request,
     caller: Reader,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: str | None = None,
-    status: Annotated[str | None, Query(description="Comma separated.")] = None,
-    tag: Annotated[list[str] | None, Query(description="Repeat it: jobs with all of them.")] = None,
-    environment: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Jobs on a page.")] = 20,
+    cursor: Annotated[
+        str | None, Query(description="`next_cursor` of the page before.", examples=[_CURSOR])
+    ] = None,
+    status: Annotated[
+        str | None, Query(description="Comma separated.", examples=["queued,running"])
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        Query(description="Repeat it: jobs with all of them.", examples=[["poster"]]),
+    ] = None,
+    environment: Annotated[
+        str | None, Query(description="Jobs of this environment.", examples=["local"])
+    ] = None,
 ) -> Response:
-    """Jobs, newest first; `metadata[key]=value` filters by label."""
+    """The workspace's jobs, newest first, each as `GET /jobs/{id}` shows it.
+
+    All filters must match. Pages are cut by place, not by number: jobs that arrive meanwhile neither
+    repeat nor hide one. v2's document has no listing; the shape is the one `comfy-sdk` reads, and
+    `status`, `tag` and `environment` are ours. To follow many jobs, read `GET /events` instead.
+    """
     jobs, next_cursor = await provided(request, JobService).page(
         caller.workspace_id,
         cursor=cursor,
@@ -88,15 +146,38 @@ async def list_jobs(
     return json_response(page)
 
 
-@router.get("/{id}", response_model=JobOut)
+@router.get(
+    "/{id}",
+    response_model=JobOut,
+    operation_id="getJob",
+    summary="Get a job",
+    response_description="The job as it stands.",
+)
 async def get_job(
     request: Request,
-    id: str,
+    id: JobId,
     caller: Reader,
-    wait: Annotated[float, Query(ge=0, description="Hold until it ends, seconds.")] = 0,
-    prefer: Annotated[str | None, Header()] = None,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            description="Hold the answer until the job has ended, so many seconds at most; above "
+            "25 it is 25.",
+            examples=[20],
+        ),
+    ] = 0,
+    prefer: Prefer = None,
 ) -> Response:
-    """A job as it stands; with `wait` as soon as it has ended."""
+    """The truth about a job: status, newest progress, every output so far, and why it failed.
+
+    Without `wait` it answers at once. With it, the answer comes milliseconds after the job has
+    ended, or as the job stands when the time is up: compare `status`. `urls.self` carries `wait`
+    already, so whoever follows it (the official SDKs do) polls without polling. Waiting holds no
+    database connection.
+
+    A job that is not yours and one that never was are both 404 `job_not_found`; so is one past
+    its `expires_at`.
+    """
     job = await _job(request, id, caller)
     hold_s = min(wait or _preferred_wait(prefer), MAX_WAIT_S)
     if hold_s and not job.is_terminal:
@@ -104,9 +185,19 @@ async def get_job(
     return json_response(render_job(job, links_of(request)))
 
 
-@router.get("/{id}/workflow", response_model=WorkflowOut)
-async def get_workflow(request: Request, id: str, caller: Reader) -> Response:
-    """The graph it executes, with file references resolved."""
+@router.get(
+    "/{id}/workflow",
+    response_model=WorkflowOut,
+    operation_id="getJobWorkflow",
+    summary="Get a job's workflow",
+    response_description="The graph.",
+)
+async def get_workflow(request: Request, id: JobId, caller: Reader) -> Response:
+    """The graph the job executes: what was submitted, with files resolved and doors closed.
+
+    Use it to see or repeat what made a picture. References to files have become the names the
+    files have in ComfyUI's input folder. `extra_data` is never part of it. Always `format: api`.
+    """
     job_id = parse_id(id)
     if job_id is None:
         raise NotFoundError("job")
@@ -115,10 +206,19 @@ async def get_workflow(request: Request, id: str, caller: Reader) -> Response:
 
 
 @router.get(
-    "/{id}/logs", response_model=JobLogOut, responses={204: {"description": "Nothing was logged."}}
+    "/{id}/logs",
+    response_model=JobLogOut,
+    operation_id="getJobLogs",
+    summary="Get a job's log",
+    response_description="The log so far.",
+    responses={204: {"description": "Nothing was logged."}},
 )
-async def get_log(request: Request, id: str, caller: Reader) -> Response:
-    """What the job has logged so far: warnings and what its nodes wanted to be known."""
+async def get_log(request: Request, id: JobId, caller: Reader) -> Response:
+    """What the job has logged so far: warnings, and what its nodes wanted to be known.
+
+    The same lines come as `log` events while it runs. Ours beyond v2, in the shape its coming
+    clients read; `urls.logs` leads here.
+    """
     job_id = parse_id(id)
     if job_id is None:
         raise NotFoundError("job")
@@ -126,14 +226,38 @@ async def get_log(request: Request, id: str, caller: Reader) -> Response:
     return json_response(render_log(found)) if found else Response(status_code=204)
 
 
-@router.get("/{id}/events", response_class=Response)
+@router.get(
+    "/{id}/events",
+    response_class=Response,
+    operation_id="getJobEvents",
+    summary="Follow a job",
+)
 async def get_events(
     request: Request,
-    id: str,
+    id: JobId,
     caller: Reader,
-    last_event_id: Annotated[str | None, Header(description="Resume after this event.")] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(
+            alias="Last-Event-ID",
+            description="Resume after this event; anything that is not an id of this job is "
+            "ignored.",
+            examples=["2"],
+        ),
+    ] = None,
 ) -> Response:
-    """Server-sent events: `status`, `progress`, `preview`, `output`, `log`; ends with the job."""
+    """Server-sent events of one job, from its state now to its end.
+
+    First comes the state: `status`, the newest `progress` and `preview`, the outputs so far. Then
+    what happens. Every `output` comes before the last `status`, and with that the stream closes.
+    Comments keep it open meanwhile, one in 10 s.
+
+    Beyond v2, frames that tell of something lasting carry an `id`: `Last-Event-ID` resumes
+    behind it without a gap and without repetition. `progress` and `preview` carry none; only the
+    newest counts. A stream also ends when its key is revoked.
+
+    `curl -N -H "Authorization: Bearer $COMFY_API_KEY" $COMFY_BASE_URL/api/v2/jobs/$ID/events`
+    """
     job = await _job(request, id, caller)
     identity = provided(request, IdentityService)
 
@@ -150,9 +274,20 @@ async def get_events(
     )
 
 
-@router.post("/{id}/cancel", response_model=JobOut)
-async def cancel_job(request: Request, id: str, caller: Writer) -> Response:
-    """Cancel. Queued: at once; running: `canceling`, then `canceled`; ended: as it is."""
+@router.post(
+    "/{id}/cancel",
+    response_model=JobOut,
+    operation_id="cancelJob",
+    summary="Cancel a job",
+    response_description="The job now.",
+)
+async def cancel_job(request: Request, id: JobId, caller: Writer) -> Response:
+    """Cancel a job, whatever it is doing; asking again changes nothing.
+
+    Queued: `canceled` at once. Running: `canceling`, and `canceled` when ComfyUI has let go, or
+    after a grace of 15 s without it. Ended: answered as it is. A job that was answered
+    `canceling` never ends in `succeeded`; outputs it had finished stay.
+    """
     job_id = parse_id(id)
     if job_id is None:
         raise NotFoundError("job")
