@@ -98,7 +98,7 @@ async def open_database(
     if pooler:
         kwargs["prepare_threshold"] = None
     else:
-        kwargs["options"] = f"-c statement_timeout={int(timeout_s * 1000)}"
+        kwargs["options"] = f"-c statement_timeout={int(timeout_s * 1000)} -c timezone=UTC"
     pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
         url,
         kwargs=kwargs,

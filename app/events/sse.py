@@ -11,6 +11,8 @@ from typing import Any, Final
 import orjson
 from sse_starlette import EventSourceResponse
 
+from app.http import to_json
+
 PING_S: Final = 10
 Frame = dict[str, str]
 
@@ -32,7 +34,7 @@ def stream_response(frames: AsyncGenerator[Frame]) -> EventSourceResponse:
 
 def _ascii_json(data: dict[str, Any]) -> str:
     # orjson knows UUIDs and datetimes, json knows how to escape: both, where it matters.
-    encoded = orjson.dumps(data)
+    encoded = to_json(data)
     if encoded.isascii():
         return encoded.decode()
     return json.dumps(orjson.loads(encoded), separators=(",", ":"))
