@@ -52,12 +52,20 @@ class Light:
 @contextmanager
 def served(settings: Settings) -> Generator[str]:
     """`python -m app` on a free port; yields its URL."""
+    with served_process(settings) as (url, _):
+        yield url
+
+
+@contextmanager
+def served_process(settings: Settings) -> Generator[tuple[str, subprocess.Popen[bytes]]]:
+    """The same, with its process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         environment = {
             **os.environ,
             "DATABASE_URL": settings.database_url,
             "REDIS_URL": settings.redis_url,
+            "DATABASE_POOL_SIZE": str(settings.database_pool_size),
             "COMFYBURST_STATE": str(settings.state),
             "COMFYBURST_LISTEN_FD": str(listener.fileno()),
             "COMFYBURST_LOG_LEVEL": "warning",
@@ -68,7 +76,7 @@ def served(settings: Settings) -> Generator[str]:
         )
         try:
             _wait(port)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(10)
