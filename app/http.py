@@ -9,12 +9,13 @@ from uuid import UUID
 import orjson
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
+from starlette.datastructures import MutableHeaders
 
 from app.errors import AppError
 from storage.disposition import content_disposition
 from storage.protocol import Delivery
 
-_SINGLE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_SINGLE_RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _BROWSER_GUARD: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -70,6 +71,8 @@ def _check_range(request: Request, size: int) -> None:
     # Starlette answers a bad range in plain text; a client of v2 wants the envelope.
     match = _SINGLE_RANGE.fullmatch(request.headers.get("range", ""))
     if not match:
+        # Several ranges, or none that we can read: the whole file is a right answer (RFC 9110 §14.2).
+        del MutableHeaders(scope=request.scope)["range"]
         return
     first, last = match.groups()
     unsatisfiable = (int(first) >= size) if first else (int(last or 0) == 0)
