@@ -4,6 +4,7 @@ The type follows the extension; only listed media are shown inline (facts/securi
 """
 
 import re
+import unicodedata
 from typing import Final
 
 OCTET_STREAM: Final = "application/octet-stream"
@@ -54,9 +55,11 @@ _INLINE: Final = frozenset(
     }
 )
 MAX_NAME_LENGTH: Final = 200
-_NOT_IN_NAMES = re.compile(
-    '[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"<>|:*?\\\\/]'
-)
+_NOT_IN_NAMES: Final = re.compile(r"""["<>|:*?\\/]""")
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Zl", "Zp"})
+_JOINER: Final = "\u200d"  # hidden as well, but emoji are made with it
+_ANNOTATION: Final = re.compile(r"\[(input|output|temp)\]$", re.IGNORECASE)
+"""At the end of a name ComfyUI reads it as the folder to look in."""
 
 
 def content_type_of(name: str) -> str:
@@ -71,11 +74,16 @@ def is_inline(content_type: str) -> bool:
 
 
 def clean_basename(name: str) -> str:
-    """The last part of a path, without control characters, bidi controls and separators."""
+    """The last part of a path, without what cannot be seen, separates, or means a folder."""
     base = name.replace("\\", "/").rpartition("/")[2]
-    cleaned = _NOT_IN_NAMES.sub("_", base).strip(" .")
+    cleaned = "".join("_" if _is_hidden(c) else c for c in _NOT_IN_NAMES.sub("_", base))
+    cleaned = _ANNOTATION.sub(r"_\1_", cleaned.strip(" ."))
     if len(cleaned) > MAX_NAME_LENGTH:
         stem, dot, extension = cleaned.rpartition(".")
         extension = extension[:20]
         cleaned = f"{(stem or cleaned)[: MAX_NAME_LENGTH - 21]}{dot}{extension}"
     return cleaned or "file"
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN and character != _JOINER

@@ -1,5 +1,6 @@
 """Rules about files: upload with dedupe, mint from a hash, find, show."""
 
+import unicodedata
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -214,7 +215,7 @@ def checked_path(path: str) -> str:
         not path
         or len(path) > MAX_PATH_LENGTH
         or any(part in {"", ".", ".."} for part in parts)
-        or any(ord(c) < 0x20 or ord(c) == 0x7F for c in path)
+        or any(unicodedata.category(c) in {"Cc", "Zl", "Zp"} for c in path)
         or ":" in parts[0]
     )
     if bad:
