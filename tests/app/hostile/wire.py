@@ -48,7 +48,7 @@ class Wire:
         """A request up to its body, with alice's key."""
         lines = [
             f"{method} {path} HTTP/1.1",
-            "Host: localhost",
+            f"Host: {urlsplit(self.url).netloc}",
             f"Authorization: Bearer {self.key}",
         ]
         return "\r\n".join([*lines, *more, "", ""]).encode("latin-1")
