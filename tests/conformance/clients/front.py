@@ -42,6 +42,8 @@ class Front:
     )
     """Answers given first, by method and path."""
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
+    read_to_end: list[str] = field(default_factory=list[str])
+    """Paths of answers that the client did not leave before we had said them whole."""
 
     def seen(self, method: str, *path: str) -> list[Exchange]:
         """The requests of that method to that path or any."""
@@ -80,6 +82,7 @@ class Front:
             try:
                 async for chunk in received.aiter_raw():
                     yield chunk
+                self.read_to_end.append(path)
             finally:
                 await received.aclose()
                 await client.aclose()
