@@ -15,6 +15,7 @@ from infra.checks.lock_file import ROOT
 
 COMFYUI_FOLDER: Final = ROOT / ".comfyburst" / "comfyui-test"
 CLIENTS_FOLDER: Final = ROOT / ".comfyburst" / "clients-test"
+S3_SERVER_FOLDER: Final = ROOT / ".comfyburst" / "s3server-test"
 _NO_TESTS: Final = 5
 
 Environment = Mapping[str, str]
@@ -49,6 +50,17 @@ def official_clients() -> Environment:
     except (ClientInstallError, OSError) as error:
         raise CannotPrepareError(f"The official clients cannot be installed: {error}") from error
     return {"COMFYBURST_TEST_CLIENTS": str(CLIENTS_FOLDER)}
+
+
+def s3_server() -> Environment:
+    """Install Swift beside us, once."""
+    from infra.s3server.install import S3ServerInstallError, install
+
+    try:
+        python = install(S3_SERVER_FOLDER, say)
+    except (S3ServerInstallError, OSError) as error:
+        raise CannotPrepareError(f"The S3 server cannot be installed: {error}") from error
+    return {"COMFYBURST_TEST_S3SERVER": str(python)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +110,22 @@ class Outcome:
 GROUPS: Final = (
     Group(
         "unit and integration",
-        "not stack and not chaos and not comfyui and not clients and not bench",
+        "not stack and not chaos and not comfyui and not clients and not s3server and not bench",
         on_all_cores=True,
         coverage=True,
     ),
     Group(
         "stack",
-        "stack and not chaos and not comfyui and not clients and not bench",
+        "stack and not chaos and not comfyui and not clients and not s3server and not bench",
         on_all_cores=True,
     ),
-    Group("chaos", "chaos and not comfyui and not clients and not bench"),
-    Group("real ComfyUI", "comfyui and not clients and not bench", real_comfyui),
-    Group("official clients", "clients and not bench", official_clients),
+    Group("chaos", "chaos and not comfyui and not clients and not s3server and not bench"),
+    Group("real ComfyUI", "comfyui and not clients and not s3server and not bench", real_comfyui),
+    Group("official clients", "clients and not s3server and not bench", official_clients),
+    Group("S3 server", "s3server and not bench", s3_server),
     Group("bench", "bench"),
 )
 NOT_YET: Final = {
-    "S3 server": "storage is a folder so far; S3 has an issue of its own",
     "Modal": "bursting to Modal has an issue of its own",
     "Supabase": "Supabase has an issue of its own",
     "e2e": "the web app has an issue of its own",

@@ -35,11 +35,11 @@ def test_failed_tests_are_not_counted_twice() -> None:
     assert judge(1, Counts(passed=7, failed=2)) == (Counts(passed=7, failed=2), "")
 
 
-@pytest.mark.parametrize("markers", list(product([False, True], repeat=5)), ids=str)
+@pytest.mark.parametrize("markers", list(product([False, True], repeat=6)), ids=str)
 def test_every_combination_of_markers_is_run_by_exactly_one_group(
     markers: tuple[bool, ...],
 ) -> None:
-    names = ("stack", "chaos", "comfyui", "clients", "bench")
+    names = ("stack", "chaos", "comfyui", "clients", "s3server", "bench")
     known: dict[str, bool] = dict(zip(names, markers, strict=True))
 
     def chosen(expression: str) -> bool:

@@ -58,7 +58,12 @@ def handed_over(checkout: Path, *words: str) -> list[str]:
 
 
 CLI = ["-P", "-m", "infra.cli.main"]
-DEFAULT = ["-m", "pytest", "-m", "not comfyui and not clients and not chaos and not bench"]
+DEFAULT = [
+    "-m",
+    "pytest",
+    "-m",
+    "not comfyui and not clients and not s3server and not chaos and not bench",
+]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""Servers in front of or instead of S3 that fail in ways a real one cannot be made to."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+
+@dataclass(slots=True)
+class Refuser:
+    """What it was asked: method, path, headers."""
+
+    url: str = ""
+    asked: list[tuple[str, str, dict[str, str]]] = field(
+        default_factory=list[tuple[str, str, dict[str, str]]]
+    )
+
+
+@contextmanager
+def refuser(status: int, code: str) -> Generator[Refuser]:
+    """An S3 that says nothing but that error."""
+    told = Refuser()
+
+    class Handler(_Handler):
+        def answer(self, body: bytes) -> None:
+            del body
+            told.asked.append((self.command, self.path, dict(self.headers.items())))
+            self.refuse(status, code)
+
+    with _listening(Handler) as told.url:
+        yield told
+
+
+@dataclass(slots=True)
+class Loser:
+    """How many answers it has lost."""
+
+    url: str = ""
+    lost: int = 0
+
+
+@contextmanager
+def loser(to: str, word: str, repeated: tuple[int, str] | None = None) -> Generator[Loser]:
+    """A network that breaks once between the deed and its answer.
+
+    Args:
+        to: where requests are passed on
+        word: stands in the method and path of the request whose answer is lost
+        repeated: answers the repeated request with this error, instead of passing it on
+    """
+    state = Loser()
+
+    class Handler(_Handler):
+        def answer(self, body: bytes) -> None:
+            is_meant = word in f"{self.command} {self.path}"
+            if is_meant and state.lost and repeated is not None:
+                self.refuse(*repeated)
+                return
+            headers = [(n, v) for n, v in self.headers.items() if n.lower() != "expect"]
+            with httpx.Client(timeout=30, trust_env=False) as http:
+                reply = http.request(
+                    self.command, f"{to}{self.path}", content=body, headers=headers
+                )
+            if is_meant and not state.lost:
+                state.lost += 1
+                self.close_connection = True
+                return
+            kept = ("etag", "content-type", "x-amz-meta-upload")
+            told = {name: reply.headers[name] for name in kept if name in reply.headers}
+            self.reply(reply.status_code, told, reply.content)
+
+    with _listening(Handler) as state.url:
+        yield state
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, body: bytes) -> None:
+        raise NotImplementedError
+
+    def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def refuse(self, status: int, code: str) -> None:
+        text = f"<Error><Code>{code}</Code><Message>so it is</Message></Error>"
+        self.reply(status, {"Content-Type": "application/xml"}, text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+    def _any(self) -> None:
+        self.answer(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _any  # noqa: N815 - http.server's names
+
+
+@contextmanager
+def _listening(handler: type[BaseHTTPRequestHandler]) -> Generator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
