@@ -1,17 +1,21 @@
 """What the doctor's rows say, each on the real part or on its absence."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from app.config import Settings
-from infra.cli.doctor import machine, outside, services
+from infra.cli.doctor import machine, outside, services, storage
 from infra.cli.doctor.rows import Row, fail, ok, warn
 from infra.cli.doctor.table import as_table, examine, exit_code
 from infra.local.postgres import EmbeddedPostgres
+from storage.s3_place import S3Place
+from tests.storage.servers import moto
 
 
 def settings(state: Path, **more: object) -> Settings:
@@ -90,12 +94,47 @@ def test_a_secret_that_others_can_read_has_failed(tmp_path: Path) -> None:
     assert machine.secret(settings(tmp_path)).state == "ok"
 
 
-def test_storage_is_looked_at_before_it_is_made(tmp_path: Path) -> None:
-    row = machine.storage(settings(tmp_path / "not" / "yet"))
+async def test_storage_is_looked_at_before_it_is_made(tmp_path: Path) -> None:
+    row = await storage.storage(settings(tmp_path / "not" / "yet"))
 
     assert row.state in {"ok", "warn"}
     assert str(tmp_path) in row.found
-    assert list(tmp_path.iterdir()) == []
+    assert names_in(tmp_path) == []
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def s3_settings(state: Path, place: S3Place) -> Settings:
+    return settings(
+        state,
+        s3_bucket=place.bucket,
+        s3_endpoint_url=place.endpoint_url,
+        aws_access_key_id=place.access_key_id,
+        aws_secret_access_key=SecretStr(place.secret_access_key or ""),
+    )
+
+
+async def test_a_bucket_is_written_to(tmp_path: Path) -> None:
+    with moto() as server:
+        assert isinstance(server.place, S3Place)
+        good = await storage.storage(s3_settings(tmp_path, server.place))
+        none_such = replace(server.place, bucket="none-such")
+        none = await storage.storage(s3_settings(tmp_path, none_such))
+
+    assert (good.state, good.found) == ("ok", f"{server.place} can be written")
+    assert none.state == "fail"
+    assert "create it" in none.found
+
+
+async def test_half_a_credential_has_failed(tmp_path: Path) -> None:
+    place = S3Place("b", "http://127.0.0.1:1", access_key_id="a")
+
+    row = await storage.storage(s3_settings(tmp_path, place))
+
+    assert row.state == "fail"
+    assert "aws_secret_access_key" in row.found
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,14 @@
-"""What this machine has: Python, wheels, a place to write."""
+"""What this machine has: Python, wheels, a secret."""
 
 import importlib.util
 import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from app.config import Settings
 from app.secret import MIN_SECRET_LENGTH
 from infra.cli.doctor.rows import Row, fail, ok, warn
 
-LOW_BYTES: Final = 5 * 10**9
-TOO_LOW_BYTES: Final = 5 * 10**8
 _ENGINE: Final = ("aiohttp", "PIL", "numpy")
 
 
@@ -55,29 +50,3 @@ def secret(settings: Settings) -> Row:
     if path.stat().st_mode & 0o077:
         return fail("Secret", f"{path} can be read by others", f"chmod 600 {path}")
     return ok("Secret", f"kept in {path}")
-
-
-def storage(settings: Settings) -> Row:
-    """Where files land."""
-    folder = _existing(settings.state / "storage")
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
-            pass
-    except OSError as error:
-        remedy = f"Let this user write to {folder}, or set COMFYBURST_STATE."
-        return fail("Storage", f"{folder}: {error.strerror}", remedy)
-    free_bytes = shutil.disk_usage(folder).free
-    found = f"{folder} is writable, {free_bytes / 1e9:.1f} GB free"
-    if free_bytes < TOO_LOW_BYTES:
-        return fail("Storage", found, "Make room: uploads and outputs are about to be refused.")
-    if free_bytes < LOW_BYTES:
-        return warn("Storage", found, "Make room, or shorten COMFYBURST_RETENTION_S.")
-    return ok("Storage", found)
-
-
-def _existing(path: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path

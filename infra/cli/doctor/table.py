@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.config import Settings
-from infra.cli.doctor import machine, outside, services
+from infra.cli.doctor import machine, outside, services, storage
 from infra.cli.doctor.rows import Row, State, fail
 from infra.cli.plain import plain
 from infra.local.running import settings_of_running
@@ -31,7 +31,8 @@ def examine_and_print() -> int:
 
 async def examine(settings: Settings) -> list[Row]:
     """Every part, in the order in which one builds on the other."""
-    database, redis, front_door, comfyui, public_url = await asyncio.gather(
+    files, database, redis, front_door, comfyui, public_url = await asyncio.gather(
+        storage.storage(settings),
         services.database(settings),
         services.redis(settings),
         services.front_door(settings),
@@ -42,7 +43,7 @@ async def examine(settings: Settings) -> list[Row]:
         machine.python(),
         machine.wheels(settings),
         machine.secret(settings),
-        machine.storage(settings),
+        files,
         *database,
         redis,
         *front_door,
