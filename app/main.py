@@ -1,7 +1,6 @@
 """The map of the service: what is made at start, who gets what, which routes there are."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,6 +63,7 @@ from storage.protocol import Storage
 
 log = logging.getLogger(__name__)
 
+CANCEL_AGAIN_AFTER_S = 2.0
 START_TIMEOUT_S = 600.0
 """Lease of a dispatched GPU call until it claims: image pull and boot included."""
 
@@ -152,9 +152,10 @@ async def _background(task: "asyncio.Future[None]") -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        # More than once: a library may take the cancel for a time-out of its own and go on.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_AFTER_S)
 
 
 def _say_why(task: "asyncio.Future[None]") -> None:
