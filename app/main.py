@@ -53,6 +53,7 @@ from app.maintenance.service import Duty, Maintenance
 from app.middleware import Gate, allowed_hosts
 from app.observability.routes import router as metrics_router
 from app.observability.service import Observability
+from app.openapi.pages import install_docs
 from app.origin import Origins
 from app.provided import provide
 from app.secret import Keyring
@@ -67,11 +68,6 @@ CANCEL_AGAIN_AFTER_S = 2.0
 START_TIMEOUT_S = 600.0
 """Lease of a dispatched GPU call until it claims: image pull and boot included."""
 
-_DESCRIPTION = """
-Any ComfyUI workflow as a durable service. The jobs and assets here are **Comfy API v2**: the
-official SDKs work unmodified with `COMFY_BASE_URL` set to this server.
-"""
-
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; everything it needs is made when it starts and closed when it ends."""
@@ -79,11 +75,9 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Comfyburst",
         version=version("comfyburst"),
-        description=_DESCRIPTION,
         lifespan=lambda app: _lifespan(app, settings, observability),
         redirect_slashes=False,  # the official client cannot follow a redirect of its upload
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # served by app.openapi, as is /docs
     )
     observability.trace(app)
     app.add_middleware(
@@ -104,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(router)
     app.include_router(executor_router, include_in_schema=False)
+    install_docs(app)
     return app
 
 

@@ -34,7 +34,8 @@ _PAGE: Final = """<!doctype html>
       -i 1.prompt='Hello, world' -o outputs</code></pre>
   <p>Programs use the official SDK with <code>COMFY_BASE_URL</code> set to this address and
   <code>COMFY_API_KEY</code> set to a key of <code>./dev keys create</code>.</p>
-  <p><a href="openapi.json">OpenAPI</a> · <a href="readyz">what is ready here</a></p>
+  <p><a href="docs">The API, described</a> · <a href="openapi.json">OpenAPI</a> ·
+  <a href="readyz">what is ready here</a></p>
 </main>
 </html>
 """

@@ -1,6 +1,6 @@
 """`.env.example`, written from the settings themselves: every variable, its default and what it is for.
 
-`python -m infra.env_example` rewrites the file; a test compares.
+`python -m infra.env_example` rewrites the file; `./dev check` and a test compare.
 """
 
 import sys
@@ -12,6 +12,7 @@ from app.config import Settings
 from gpu_functions.settings import variables as worker_variables
 
 ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / ".env.example"
 WIDTH = 96
 _INTERNAL = {"COMFYBURST_WORKER_TOKEN_FD", "COMFYBURST_READY_FILE"}
 """Set by whoever starts the worker, never by a person."""
@@ -54,6 +55,11 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
+def drift() -> str:
+    """What is wrong with the committed file, empty when nothing is."""
+    return "" if FILE.read_text() == render() else ".env.example is not what the settings say."
+
+
 def _text(value: Any) -> str:
     if value is None or value == ():
         return ""
@@ -77,7 +83,7 @@ def _wrapped(text: str) -> list[str]:
 
 def main() -> int:
     """Rewrite the file."""
-    (ROOT / ".env.example").write_text(render())
+    FILE.write_text(render())
     return 0
 
 

@@ -1,8 +1,6 @@
 """`GET /metrics`, for the operator: from this machine, or with the token of the settings."""
 
 import hmac
-import ipaddress
-from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -12,19 +10,10 @@ from app.config import Settings
 from app.errors import AppError
 from app.identity.auth import bearer_token
 from app.observability.metrics import Scrape
+from app.peer import is_local
 from app.provided import provided
 
 router = APIRouter(include_in_schema=False)
-
-_FORWARDING: Final = (
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "cf-connecting-ip",
-)
 
 
 @router.get("/metrics")
@@ -36,7 +25,7 @@ async def metrics(request: Request) -> Response:
 
 
 def _check_reader(request: Request, token: SecretStr | None) -> None:
-    if _is_local(request):
+    if is_local(request):
         return
     wanted = token.get_secret_value() if token else ""
     if not wanted:
@@ -48,13 +37,3 @@ def _check_reader(request: Request, token: SecretStr | None) -> None:
             "Send `Authorization: Bearer` with the value of COMFYBURST_METRICS_TOKEN.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-
-
-def _is_local(request: Request) -> bool:
-    """A peer on this machine that speaks for itself: a proxy's word is not taken."""
-    if any(name in request.headers for name in _FORWARDING):
-        return False
-    try:
-        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False

@@ -62,6 +62,18 @@ def _file_length() -> str:
     return "\n".join(long_files(ROOT))
 
 
+def _openapi() -> str:
+    from infra.openapi import drift  # the front door with all it needs: a second
+
+    return drift()
+
+
+def _env_example() -> str:
+    from infra.env_example import drift
+
+    return drift()
+
+
 CHECKS: Final = (
     Check("format", tool("ruff", "format", "--check", ".", "dev"), "ruff format . dev"),
     Check("lint", tool("ruff", "check", ".", "dev"), "ruff check --fix . dev"),
@@ -72,6 +84,8 @@ CHECKS: Final = (
         "lint-imports (the rules are in pyproject.toml)",
     ),
     Check("lock", _lock, "./dev lock"),
+    Check("openapi", _openapi, "python -m infra.openapi"),
+    Check("env example", _env_example, "python -m infra.env_example"),
     Check("file length", _file_length, "split the file by the questions it answers"),
 )
 

@@ -1,0 +1,264 @@
+"""What each operation takes and answers beyond its route: codes, examples, headers, bodies.
+
+The one table that ties operations to error codes. Tests hold it to the code (every code the
+application raises is documented) and to the wire (every example is what a front door answers).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from app.assets.schemas import FromHash
+from app.jobs.schemas import JobRequest
+from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS, Events
+from app.openapi.parts import IF_NONE_MATCH, LABELS, RANGE, UPLOAD
+
+Examples = Mapping[str, str]
+"""Files in `examples/` by their stem, each with what it shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is no error."""
+
+    examples: Examples = field(default_factory=dict[str, str])
+    headers: tuple[str, ...] = ()
+    description: str = ""
+    """Of an answer that the route itself does not declare."""
+    media_type: str = "application/json"
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What stands beside a route."""
+
+    codes: tuple[str, ...]
+    replies: Mapping[int, Reply]
+    body: type[BaseModel] | None = None
+    body_examples: Examples = field(default_factory=dict[str, str])
+    events: Events | None = None
+    parameters: tuple[Mapping[str, Any], ...] = ()
+    multipart: Mapping[str, Any] | None = None
+    is_open: bool = False
+    """Whether it needs no key."""
+    has_body: bool = True
+    """False of HEAD: its errors are a status alone."""
+
+
+_ANY: Final = ("400 bad_host", "400 invalid_http", "431 headers_too_large", "500 upstream_error")
+_READ: Final = (*_ANY, "401 unauthorized", "403 forbidden", "503 upstream_unreachable")
+_WRITE: Final = (*_READ, "403 foreign_origin")
+_BODY: Final = (
+    "408 request_timeout",
+    "413 payload_too_large",
+    "415 unsupported_media_type",
+    "422 invalid_request",
+)
+_JSON: Final = (*_BODY, "422 invalid_json")
+
+_BINARY: Final = {"type": "string", "format": "binary"}
+_STREAM: Final = {"type": "string", "description": "Frames of `event:`, `id:` and `data:`."}
+_ASSET_REF: Final = {"$ref": "#/components/schemas/Asset"}
+_FILE_HEADERS: Final = ("ETag", "Accept-Ranges", "Content-Disposition")
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "postJobs": Operation(
+        codes=(
+            *_WRITE,
+            *_JSON,
+            "400 invalid_request",
+            "422 invalid_workflow",
+            "422 workflow_format_ui",
+            "422 missing_asset",
+            "422 backend_unavailable",
+            "422 idempotency_key_reuse",
+            "503 upstream_error",
+        ),
+        body=JobRequest,
+        body_examples={
+            "request_poster": "A graph, and nothing else",
+            "request_with_file": "With an uploaded file",
+            "request_full": "With labels, a priority and limits",
+        },
+        replies={
+            201: Reply(
+                {
+                    "job_queued": "Recorded",
+                    "job_succeeded": "With `Prefer: wait=20`: it has ended already",
+                },
+                headers=("Idempotent-Replayed", "Preference-Applied"),
+            )
+        },
+    ),
+    "listJobs": Operation(
+        codes=(
+            *_READ,
+            "400 invalid_cursor",
+            "400 invalid_metadata_filter",
+            "400 invalid_request",
+            "422 invalid_request",
+        ),
+        parameters=(LABELS,),
+        replies={200: Reply({"job_page": "One job, and there are more"})},
+    ),
+    "getJob": Operation(
+        codes=(*_READ, "404 job_not_found", "422 invalid_request"),
+        replies={
+            200: Reply(
+                {
+                    "job_succeeded": "Succeeded",
+                    "job_running": "Running",
+                    "job_failed": "Failed",
+                }
+            )
+        },
+    ),
+    "getJobWorkflow": Operation(
+        codes=(*_READ, "404 job_not_found"),
+        replies={200: Reply({"job_workflow": "A poster"})},
+    ),
+    "getJobLogs": Operation(
+        codes=(*_READ, "404 job_not_found"),
+        replies={200: Reply({"job_log": "A job that has ended"}), 204: Reply()},
+    ),
+    "getJobEvents": Operation(
+        codes=(*_READ, "404 job_not_found"),
+        events=JOB_EVENTS,
+        replies={
+            200: Reply(
+                {"job_events": "A poster, from the queue to its end"},
+                media_type="text/event-stream",
+                schema=_STREAM,
+                description="The stream.",
+            )
+        },
+    ),
+    "cancelJob": Operation(
+        codes=(*_WRITE, "404 job_not_found"),
+        replies={
+            200: Reply(
+                {
+                    "job_canceling": "It was running",
+                    "job_succeeded": "It had ended before",
+                }
+            )
+        },
+    ),
+    "getEvents": Operation(
+        codes=(*_READ, "400 invalid_cursor", "422 invalid_request"),
+        events=WORKSPACE_EVENTS,
+        replies={
+            200: Reply(
+                {"workspace_events": "One job, with previews"},
+                media_type="text/event-stream",
+                schema=_STREAM,
+                description="The stream.",
+            )
+        },
+    ),
+    "postAssets": Operation(
+        codes=(
+            *_WRITE,
+            *_BODY,
+            "409 hash_mismatch",
+            "422 invalid_hash",
+            "422 invalid_file_path",
+            "503 storage_unavailable",
+            "507 storage_full",
+        ),
+        multipart=UPLOAD,
+        replies={
+            200: Reply(
+                {"asset_from_hash": "Known bytes"},
+                description="Kept; the workspace had its bytes already.",
+                schema=_ASSET_REF,
+            ),
+            201: Reply({"asset_uploaded": "New bytes"}),
+        },
+    ),
+    "assetFromHash": Operation(
+        codes=(
+            *_WRITE,
+            *_JSON,
+            "404 blob_not_found",
+            "422 invalid_hash",
+            "422 invalid_file_path",
+        ),
+        body=FromHash,
+        body_examples={"request_from_hash": "Under another name"},
+        replies={
+            200: Reply(
+                {"asset_from_hash": "The one that exists"},
+                description="The same hash with the same `file_path` was there.",
+                schema=_ASSET_REF,
+            ),
+            201: Reply({"asset_from_hash": "A new record"}),
+        },
+    ),
+    "headAssetByHash": Operation(
+        codes=(*_READ, "404 blob_not_found"),
+        replies={200: Reply()},
+        has_body=False,
+    ),
+    "getAsset": Operation(
+        codes=(*_READ, "404 asset_not_found"),
+        replies={200: Reply({"asset": "An upload", "asset_of_job": "An output"})},
+    ),
+    "deleteAsset": Operation(
+        codes=(*_WRITE, "404 asset_not_found", "409 asset_in_use"),
+        replies={204: Reply()},
+    ),
+    "getAssetContent": Operation(
+        codes=(
+            *_READ,
+            "404 asset_not_found",
+            "404 output_unavailable",
+            "416 range_not_satisfiable",
+        ),
+        parameters=(RANGE, IF_NONE_MATCH),
+        replies={
+            200: Reply(headers=_FILE_HEADERS, media_type="*/*", schema=_BINARY),
+            206: Reply(
+                headers=("Content-Range", *_FILE_HEADERS),
+                description="The range that was asked for.",
+                media_type="*/*",
+                schema=_BINARY,
+            ),
+            302: Reply(headers=("Location",), description="The bytes are there."),
+            304: Reply(headers=("ETag",), description="Your copy is the same."),
+        },
+    ),
+    "headAssetContent": Operation(
+        codes=(
+            *_READ,
+            "404 asset_not_found",
+            "404 output_unavailable",
+            "416 range_not_satisfiable",
+        ),
+        parameters=(RANGE, IF_NONE_MATCH),
+        replies={
+            200: Reply(headers=("Content-Length", *_FILE_HEADERS)),
+            206: Reply(
+                headers=("Content-Range", *_FILE_HEADERS),
+                description="The range that was asked for.",
+            ),
+            302: Reply(headers=("Location",), description="The bytes are there."),
+            304: Reply(headers=("ETag",), description="Your copy is the same."),
+        },
+        has_body=False,
+    ),
+    "getHealth": Operation(
+        codes=_ANY, replies={200: Reply({"health": "Always this"})}, is_open=True
+    ),
+    "getLiveness": Operation(
+        codes=_ANY, replies={200: Reply({"alive": "Always this"})}, is_open=True
+    ),
+    "getReadiness": Operation(
+        codes=(*_ANY, "503 upstream_unreachable", "503 not_migrated"),
+        replies={200: Reply({"ready": "One environment"})},
+        is_open=True,
+    ),
+}
