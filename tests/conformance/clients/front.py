@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ class Exchange:
     """Undecoded, with its query."""
     headers: dict[str, str]
     status: int
+    arrived: datetime
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.status}"
@@ -42,8 +44,6 @@ class Front:
     )
     """Answers given first, by method and path."""
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
-    read_to_end: list[str] = field(default_factory=list[str])
-    """Paths of answers that the client did not leave before we had said them whole."""
 
     def seen(self, method: str, *path: str) -> list[Exchange]:
         """The requests of that method to that path or any."""
@@ -51,7 +51,7 @@ class Front:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
+        request, arrived = Request(scope, receive), datetime.now(UTC)
         path = scope["raw_path"].decode()
         if scope["query_string"]:
             path += "?" + scope["query_string"].decode()
@@ -63,7 +63,7 @@ class Front:
         else:
             response = await self._passed_on(request, path.removeprefix(self.prefix))
         self.exchanges.append(
-            Exchange(request.method, path, dict(request.headers), response.status_code)
+            Exchange(request.method, path, dict(request.headers), response.status_code, arrived)
         )
         await response(scope, receive, send)
 
@@ -82,7 +82,6 @@ class Front:
             try:
                 async for chunk in received.aiter_raw():
                     yield chunk
-                self.read_to_end.append(path)
             finally:
                 await received.aclose()
                 await client.aclose()

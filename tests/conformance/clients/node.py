@@ -1,5 +1,7 @@
 """Runs programs that use the TypeScript SDK, and hears what they say: one JSON value a line."""
 
+import fcntl
+import hashlib
 import json
 import os
 import queue
@@ -98,15 +100,34 @@ class Sdk:
 
 
 def compile_programs(clients: Clients) -> None:
-    """Check them against the SDK's own types and make JavaScript of them, beside the SDK."""
+    """Check them against the SDK's own types and make JavaScript of them, beside the SDK.
+
+    Done once for each state of the programs, also where several test processes ask for it.
+    """
     source = clients.package / "programs"
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(PROGRAMS, source)
-    tsc = clients.package / "node_modules" / "typescript" / "bin" / "tsc"
-    done = subprocess.run(  # noqa: S603 - the installed compiler
-        [str(clients.node), str(tsc), "-p", str(source)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    stamp = clients.package / "compiled.sha256"
+    wanted = _digest_of_programs()
+    with (clients.package / "compiling").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        stamp.unlink(missing_ok=True)
+        for folder in (source, clients.package / "built"):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(PROGRAMS, source)
+        tsc = clients.package / "node_modules" / "typescript" / "bin" / "tsc"
+        done = subprocess.run(  # noqa: S603 - the installed compiler
+            [str(clients.node), str(tsc), "-p", str(source)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        stamp.write_text(wanted)
+
+
+def _digest_of_programs() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(PROGRAMS.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
