@@ -149,7 +149,8 @@ def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("COMFY", "DATABASE_", "REDIS_")) and name != "PUBLIC_URL"
+        if not name.startswith(("COMFY", "DATABASE_", "REDIS_", "S3_", "AWS_"))
+        and name != "PUBLIC_URL"
     }
     return {**kept, **more}
 

@@ -1,4 +1,4 @@
-"""Servers in front of or instead of S3 that fail in ways a real one cannot be made to."""
+"""Servers in front of or instead of S3: they fail as a real one cannot be made to, or keep what was asked."""
 
 import threading
 from collections.abc import Generator
@@ -9,29 +9,36 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request; names of headers in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
 @dataclass(slots=True)
-class Refuser:
-    """What it was asked: method, path, headers."""
+class Recorder:
+    """What it was asked."""
 
     url: str = ""
-    asked: list[tuple[str, str, dict[str, str]]] = field(
-        default_factory=list[tuple[str, str, dict[str, str]]]
-    )
+    asked: list[Asked] = field(default_factory=list[Asked])
 
 
 @contextmanager
-def refuser(status: int, code: str) -> Generator[Refuser]:
+def refuser(status: int, code: str) -> Generator[Recorder]:
     """An S3 that says nothing but that error."""
-    told = Refuser()
+    state = Recorder()
 
     class Handler(_Handler):
         def answer(self, body: bytes) -> None:
             del body
-            told.asked.append((self.command, self.path, dict(self.headers.items())))
+            state.asked.append(self.asked())
             self.refuse(status, code)
 
-    with _listening(Handler) as told.url:
-        yield told
+    with _listening(Handler) as state.url:
+        yield state
 
 
 @dataclass(slots=True)
@@ -59,18 +66,26 @@ def loser(to: str, word: str, repeated: tuple[int, str] | None = None) -> Genera
             if is_meant and state.lost and repeated is not None:
                 self.refuse(*repeated)
                 return
-            headers = [(n, v) for n, v in self.headers.items() if n.lower() != "expect"]
-            with httpx.Client(timeout=30, trust_env=False) as http:
-                reply = http.request(
-                    self.command, f"{to}{self.path}", content=body, headers=headers
-                )
+            reply = self.passed_on(to, body)
             if is_meant and not state.lost:
                 state.lost += 1
                 self.close_connection = True
                 return
-            kept = ("etag", "content-type", "x-amz-meta-upload")
-            told = {name: reply.headers[name] for name in kept if name in reply.headers}
-            self.reply(reply.status_code, told, reply.content)
+            self.pass_back(reply)
+
+    with _listening(Handler) as state.url:
+        yield state
+
+
+@contextmanager
+def recorder(to: str) -> Generator[Recorder]:
+    """Another name for a server, which keeps what it was asked."""
+    state = Recorder()
+
+    class Handler(_Handler):
+        def answer(self, body: bytes) -> None:
+            state.asked.append(self.asked())
+            self.pass_back(self.passed_on(to, body))
 
     with _listening(Handler) as state.url:
         yield state
@@ -89,6 +104,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def asked(self) -> Asked:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Asked(self.command, self.path, headers)
+
+    def passed_on(self, to: str, body: bytes) -> httpx.Response:
+        headers = [(n, v) for n, v in self.headers.items() if n.lower() != "expect"]
+        with httpx.Client(timeout=30, trust_env=False) as http:
+            return http.request(self.command, f"{to}{self.path}", content=body, headers=headers)
+
+    def pass_back(self, reply: httpx.Response) -> None:
+        dropped = {"content-length", "connection", "transfer-encoding", "date", "server"}
+        told = {n: v for n, v in reply.headers.items() if n.lower() not in dropped}
+        self.reply(reply.status_code, told, reply.content)
 
     def refuse(self, status: int, code: str) -> None:
         text = f"<Error><Code>{code}</Code><Message>so it is</Message></Error>"
