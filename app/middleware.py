@@ -26,7 +26,7 @@ QUIET: Final = re.compile(r"/(healthz|readyz|metrics|internal/(claims|jobs/[^/]+
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _JOB: Final = re.compile(
     rf"/(?:api/v2|internal)/jobs/(?P<job_id>{_UUID})(?:/.*)?"
-    rf"|/files/{_UUID}/(?P<output_of>{_UUID})/(?P<epoch>\d{{1,9}})/.*"
+    rf"|/files/(?P<workspace_id>{_UUID})/(?P<output_of>{_UUID})/(?P<epoch>\d{{1,9}})/.*"
 )
 
 
@@ -113,7 +113,11 @@ def ids_in(path: str) -> dict[str, Any]:
     if found is None:
         return {}
     if found["output_of"]:
-        return {"job_id": found["output_of"], "epoch": int(found["epoch"])}
+        return {
+            "job_id": found["output_of"],
+            "epoch": int(found["epoch"]),
+            "workspace_id": found["workspace_id"],
+        }
     return {"job_id": found["job_id"]}
 
 

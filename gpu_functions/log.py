@@ -32,7 +32,7 @@ _EXTRA: Final = (
 """Names taken from `extra=`. Text that nodes wrote goes in `untrusted` only (security.md §3.5)."""
 _MAX_UNTRUSTED_CHARS: Final = 2_000
 
-_HIDDEN: Final = "\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_HIDDEN: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _CONTROLS: Final = re.compile(f"[\x00-\x1f{_HIDDEN}]+")
 
 _about: ContextVar[dict[str, object]] = ContextVar("about")
@@ -70,7 +70,7 @@ class JsonFormatter(logging.Formatter):
         entry |= {name: _value(name, said[name]) for name in _EXTRA if name in said}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+        return json.dumps(entry, separators=(",", ":"))
 
 
 def _value(name: str, value: object) -> object:

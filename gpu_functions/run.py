@@ -224,7 +224,8 @@ class Run:
         """Store what is left: history lists every output, events may have missed some."""
         with self._step("outputs"):
             await self._store_outputs(entry, verdict)
-        self._note("outputs stored", "outputs", files=len(self.publisher.files))
+        if self.publisher.files:
+            self._note("outputs stored", "outputs", files=len(self.publisher.files))
         if isinstance(verdict.ending, Succeeded):
             return Verdict(Succeeded(timings_ms=self.timings_ms))
         return verdict
