@@ -8,9 +8,9 @@ from app.db.postgres import Database
 # Every known series has a row, so that a queue that runs empty reads 0 and does not vanish.
 STANDING: LiteralString = """
 with counted as (
-    select backend, status, count(*) as jobs,
+    select backend, 'queued' as status, count(*) as jobs,
         extract(epoch from now() - min(run_after) filter (where run_after <= now())) as oldest_s
-    from app.jobs where status = 'queued' group by backend, status
+    from app.jobs where status = 'queued' group by backend
     union all
     select backend, status, count(*), null
     from app.jobs where status in ('dispatched', 'running') group by backend, status
@@ -51,8 +51,12 @@ class StandingRepository:
 
     database: Database
 
+    async def answers(self) -> bool:
+        """Whether there is a database at all."""
+        return await self.database.one("select 1 as one") is not None
+
     async def read(self) -> Standing:
-        """Now. Walks the index of the queue: 0.1 s for a million queued jobs."""
+        """Now. Walks the queue by an index: 35 ms for 100,000 queued jobs, 0.3 s for a million."""
         rows = await self.database.all(STANDING)
         depths = [
             Depth(row["backend"], row["status"], row["jobs"], float(row["oldest_s"]))

@@ -1,6 +1,6 @@
 """What is true at the moment of a scrape: queues, stores, pool, readers.
 
-Asked for at most once in `FRESH_S`, however many scrape us; what cannot be known is left out, since
+Asked at most once in `FRESH_S`, however many scrape us; what cannot be known is left out, since
 an invented zero would silence an alert.
 """
 
@@ -22,6 +22,8 @@ from app.events.hub import EventHub
 from app.observability.repository import Standing, StandingRepository
 
 FRESH_S: Final = 5.0
+REST: Final = 50
+"""For a deep queue the answer is kept longer: asking takes at most a fiftieth of the time."""
 PATIENCE_S: Final = 1.0
 """A store that takes longer counts as down: a scrape must come back before Prometheus gives up."""
 
@@ -30,9 +32,11 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """As seen at one moment; None: could not be asked."""
+    """As seen at one moment."""
 
+    database_up: bool
     standing: Standing | None
+    """None: could not be asked."""
     redis_up: bool | None
     """None without a Redis."""
     hints_reliable: bool | None
@@ -48,7 +52,8 @@ class Watch:
     redis: Redis | None
     hub: EventHub
     feed: Feed
-    _asked_at: float = -FRESH_S
+    _ask_again_at: float = 0.0
+    _database_up: bool = False
     _standing: Standing | None = None
     _redis_up: bool | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -56,18 +61,26 @@ class Watch:
     async def look(self) -> Snapshot:
         """Fresh enough; never raises, never takes longer than `PATIENCE_S`."""
         async with self._one_at_a_time:
-            if time.monotonic() - self._asked_at >= FRESH_S:
-                self._standing, self._redis_up = await asyncio.gather(
-                    _in_time(StandingRepository(self.database).read()), self._ping()
-                )
-                self._asked_at = time.monotonic()
+            if time.monotonic() >= self._ask_again_at:
+                await self._ask()
         return Snapshot(
+            database_up=self._database_up,
             standing=self._standing,
             redis_up=self._redis_up,
             hints_reliable=self.feed.reliable() if self.redis else None,
             readers=self.hub.readers(),
             pool=self.database.pool.get_stats(),
         )
+
+    async def _ask(self) -> None:
+        repository, began = StandingRepository(self.database), time.monotonic()
+        answers, self._standing, self._redis_up = await asyncio.gather(
+            _in_time(repository.answers()), _in_time(repository.read()), self._ping()
+        )
+        self._database_up = answers is True
+        now = time.monotonic()
+        rest_s = REST * (now - began) if self._database_up else 0.0
+        self._ask_again_at = now + max(FRESH_S, rest_s)
 
     async def _ping(self) -> bool | None:
         if self.redis is None:
@@ -103,7 +116,7 @@ def _up(seen: Snapshot) -> Iterable[Metric]:
     up = GaugeMetricFamily(
         "comfyburst_up", "Whether a store answered within a second.", labels=("store",)
     )
-    up.add_metric(("database",), float(seen.standing is not None))
+    up.add_metric(("database",), float(seen.database_up))
     if seen.redis_up is not None:
         up.add_metric(("redis",), float(seen.redis_up))
     yield up
