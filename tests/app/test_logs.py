@@ -183,10 +183,12 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
 def told(product: Running, job_id: str, *, within_s: float = 10.0) -> list[dict[str, Any]]:
     """`grep JOB_ID` over every log of the product in the order of time, once its run has ended."""
     until = time.monotonic() + within_s
-    while not any(s["message"] == "run ended" for s in (story := grep(product, job_id))):
+    while True:
+        story = grep(product, job_id)
+        if any(line["message"] == "run ended" for line in story):
+            return story
         assert time.monotonic() < until, story
         time.sleep(0.05)
-    return story
 
 
 def grep(product: Running, job_id: str) -> list[dict[str, Any]]:
