@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -105,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(
     app: FastAPI, settings: Settings, observability: Observability
-) -> AsyncGenerator[None]:
+) -> AsyncGenerator[dict[str, Callable[[], None]]]:
     async with AsyncExitStack() as stack:
         stack.callback(observability.tracing.close)
         database = await stack.enter_async_context(
@@ -138,7 +138,7 @@ async def _lifespan(
             say_where(storage),
         ):
             await stack.enter_async_context(_background(asyncio.ensure_future(work)))
-        yield
+        yield {"leave": hub.leave}
 
 
 @asynccontextmanager

@@ -86,6 +86,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._no_timer()
         super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """The server ends: requests that are held are answered now, not cut when it is gone."""
+        leave = self.app_state.get("leave")
+        if leave:
+            leave()
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """What uvicorn answers in plain text where its parser gives up."""
         self._refuse(HTTPStatus.BAD_REQUEST)

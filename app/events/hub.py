@@ -99,6 +99,8 @@ class EventHub:
     _waiters: dict[UUID, set[Waiter]] = field(default_factory=dict[UUID, set[Waiter]])
     _watchers: dict[UUID, set[Watcher]] = field(default_factory=dict[UUID, set[Watcher]])
     _latest: OrderedDict[UUID, Latest] = field(default_factory=OrderedDict[UUID, Latest])
+    leaving: bool = False
+    """The process ends soon: who can be answered now is."""
 
     @contextmanager
     def waiting(self, job_id: UUID) -> Generator[Waiter]:
@@ -163,6 +165,11 @@ class EventHub:
     def latest(self, job_id: UUID) -> Latest:
         """The newest known here; empty if nothing is."""
         return self._latest.get(job_id) or Latest()
+
+    def leave(self) -> None:
+        """Let go of every request that is held."""
+        self.leaving = True
+        self.wake_all()
 
     def wake_all(self) -> None:
         """Hints may have been lost: let every reader look for itself."""

@@ -31,14 +31,16 @@ class JobWaiter:
     ) -> Job | None:
         """The job, as soon as it has ended or the hold has passed; None if there is none.
 
-        Returning early on progress would cost the SDK a sleep of up to 5 s, so only the end counts.
+        Returning early on progress would cost the SDK a sleep of up to 5 s, so only the end counts,
+        and our own: the official clients give up a poll that is cut, and ask again after one that
+        is answered.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + hold_s
         with self.hub.waiting(job_id) as waiter:
             job = await self.queries.get(workspace_id, job_id)
             looked_at = loop.time()
-            while job is not None and not job.is_terminal and loop.time() < until:
+            while job and not (job.is_terminal or self.hub.leaving) and loop.time() < until:
                 left = min(until - loop.time(), self.feed.poll_every_s())
                 await waiter.wait(min(left, DISCONNECT_CHECK_S))
                 if await gone():
