@@ -78,8 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings, observability),
         redirect_slashes=False,  # the official client cannot follow a redirect of its upload
         openapi_url=None,  # served by app.openapi, as is /docs
+        telemetry=observability.tracing.requests(),
     )
-    observability.trace(app)
     app.add_middleware(
         Gate,
         hosts=allowed_hosts(settings.public_url, settings.allowed_hosts),

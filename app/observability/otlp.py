@@ -1,44 +1,32 @@
 """Requests and transitions as OpenTelemetry spans. Imported only where a collector is named.
 
-Not opentelemetry-instrumentation-asgi: it records the query of every URL, and ours sign files; and
-it names spans by their path, which is never the same twice. Where spans go the SDK reads from its
-own variables (OTEL_*).
+FastAPI makes the spans of requests; here is where they go, under which id, and what is left out of
+them. Where the collector is the SDK reads from its own variables (OTEL_*).
 """
 
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Thread
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
-from fastapi import FastAPI
-from opentelemetry.context import Context, attach, detach
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import (
-    Link,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    Tracer,
-    get_current_span,
-)
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry.trace import Link, SpanContext, Tracer, get_current_span
 
 from app.events.hub import Move
-from app.logs import request_id
 from app.middleware import QUIET, ids_in
 
 _JOB_ID: Final = "comfyburst.job_id"
 _LAST_WORDS_S: Final = 2.0
-_SERVER_ERROR: Final = 500
 
 _job: ContextVar[UUID | None] = ContextVar("job", default=None)
-_propagator: Final = TraceContextTextMapPropagator()
+"""Which job the request that is being served is about."""
 
 
 class _JobIds(RandomIdGenerator):
@@ -48,6 +36,17 @@ class _JobIds(RandomIdGenerator):
         """128 bits, as both are."""
         job_id = _job.get()
         return super().generate_trace_id() if job_id is None else job_id.int
+
+
+class _Discretion(SpanProcessor):
+    """Says which job a span is about, and nothing of its query: ours sign files."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Before anything else sees it."""
+        if job_id := _job.get():
+            span.set_attribute(_JOB_ID, str(job_id))
+        if "url.query" in (span.attributes or {}):
+            span.set_attribute("url.query", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,20 @@ class OtlpTracing:
         """A provider of its own; nothing global is touched."""
         named = Resource({SERVICE_NAME: service}).merge(OTELResourceDetector().detect())
         provider = TracerProvider(resource=named, id_generator=_JobIds(), shutdown_on_exit=False)
+        provider.add_span_processor(_Discretion())
         provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         return cls(provider, provider.get_tracer(__name__))
 
-    def install(self, app: FastAPI) -> None:
-        """Make requests spans."""
-        app.add_middleware(_Traced, tracer=self.tracer)
+    def requests(self) -> TelemetryConfig:
+        """A span a request, in its caller's trace, else in its job's."""
+        return {
+            "tracer_provider": self.provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": _is_routine,
+        }
 
     def moved(self, move: Move) -> None:
         """A point in the job's trace; where it happened in another one, that one is linked."""
@@ -80,7 +87,7 @@ class OtlpTracing:
             self.tracer.start_span(
                 f"job {move.status}",
                 None if is_of_job else Context(),
-                attributes={_JOB_ID: str(move.job_id), "comfyburst.seq": move.seq},
+                attributes={"comfyburst.seq": move.seq},
                 links=_linked(here) if not is_of_job else None,
             ).end()
         finally:
@@ -93,71 +100,14 @@ class OtlpTracing:
         last_words.join(_LAST_WORDS_S)
 
 
-@dataclass(frozen=True, slots=True)
-class _Traced:
-    """The middleware: a span a request, in its caller's trace, else in its job's."""
+def _is_routine(scope: Any) -> bool:
+    """Asked every few seconds: what comes of it is told as transitions.
 
-    app: ASGIApp
-    tracer: Tracer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        parent = _propagator.extract(_carrier(scope), Context())
-        if QUIET.fullmatch(scope["path"]):
-            # Asked every few seconds; what comes of it is in the trace as transitions.
-            token = attach(parent)
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                detach(token)
-        else:
-            await self._trace(scope, receive, send, parent)
-
-    async def _trace(self, scope: Scope, receive: Receive, send: Send, parent: Context) -> None:
-        job_id = ids_in(scope["path"]).get("job_id")
-        token = _job.set(UUID(job_id) if job_id else None)
-        status = 0
-
-        async def noted_send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        with self.tracer.start_as_current_span(
-            scope["method"],
-            parent,
-            kind=SpanKind.SERVER,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            _job.reset(token)
-            try:
-                await self.app(scope, receive, noted_send)
-            finally:
-                route = getattr(scope.get("route"), "path", "none")
-                span.update_name(f"{scope['method']} {route}")
-                span.set_attributes(
-                    {
-                        "http.request.method": scope["method"],
-                        "http.route": route,
-                        "http.response.status_code": status,
-                        "comfyburst.request_id": request_id.get(),
-                        **({_JOB_ID: job_id} if job_id else {}),
-                    }
-                )
-                if not status or status >= _SERVER_ERROR:
-                    span.set_status(StatusCode.ERROR)
-
-
-def _carrier(scope: Scope) -> dict[str, str]:
-    return {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in scope["headers"]
-        if name in (b"traceparent", b"tracestate")
-    }
+    FastAPI asks this before it begins the span, which is why the job is noted here.
+    """
+    job_id = ids_in(scope["path"]).get("job_id")
+    _job.set(UUID(job_id) if job_id else None)
+    return QUIET.fullmatch(scope["path"]) is not None
 
 
 def _linked(context: SpanContext) -> list[Link]:

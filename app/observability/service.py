@@ -33,10 +33,6 @@ class Observability:
         """As the settings say."""
         return cls(Metrics(), open_tracing(settings.otlp_endpoint))
 
-    def trace(self, app: FastAPI) -> None:
-        """Make requests spans: inside the gate, which gives them their id."""
-        self.tracing.install(app)
-
     def measure(self, app: FastAPI) -> None:
         """Count requests: around everything, what the gate refuses included."""
         app.add_middleware(RequestMeter, metrics=self.metrics.requests)

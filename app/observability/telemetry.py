@@ -7,7 +7,7 @@ about one job meets without anything stored or sent (docs/observability.md).
 import logging
 from typing import Protocol
 
-from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app.events.hub import Move
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class Tracing(Protocol):
     """What the front door tells of itself."""
 
-    def install(self, app: FastAPI) -> None:
-        """Make requests spans."""
+    def requests(self) -> TelemetryConfig:
+        """What FastAPI is to tell of requests."""
         ...
 
     def moved(self, move: Move) -> None:
@@ -33,8 +33,9 @@ class Tracing(Protocol):
 class NoTracing:
     """Off."""
 
-    def install(self, app: FastAPI) -> None:
-        """Nothing."""
+    def requests(self) -> TelemetryConfig:
+        """Nothing, not even to a provider that somebody made global."""
+        return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
     def moved(self, move: Move) -> None:
         """Nothing."""
@@ -44,7 +45,7 @@ class NoTracing:
 
 
 def open_tracing(endpoint: str) -> Tracing:
-    """Spans to a collector where one is named; OpenTelemetry is imported only then."""
+    """Spans to a collector where one is named; the SDK and its exporter are imported only then."""
     if not endpoint:
         return NoTracing()
     try:
