@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _MAX_PUT_BYTES: Final = 5 << 30
+_MAX_LIFETIME_S: Final = 7 * 86_400
+"""SigV4 knows no longer one."""
 _READ_BYTES: Final = 1 << 20
 _CHECK_FOLDER: Final = "comfyburst-check"
 
@@ -149,7 +151,7 @@ class S3Storage:
                 "ContentType": content_type,
                 "IfNoneMatch": "*",
             },
-            ExpiresIn=int(expires_s),
+            ExpiresIn=_lifetime_s(expires_s),
         )
         return SignedRequest(
             url=url,
@@ -171,7 +173,7 @@ class S3Storage:
                 "ResponseContentType": delivery.content_type,
                 "ResponseContentDisposition": content_disposition(delivery),
             },
-            ExpiresIn=int(expires_s),
+            ExpiresIn=_lifetime_s(expires_s),
         )
 
     def local_path(self, key: str) -> Path | None:
@@ -183,15 +185,16 @@ class S3Storage:
         return self.calls.place.bucket
 
 
+def _lifetime_s(expires_s: float) -> int:
+    return max(1, min(int(expires_s), _MAX_LIFETIME_S))
+
+
 def _abort_uploads(s3: "S3Client", bucket: str, begun_before: datetime) -> int:
     dropped = 0
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
-            key, upload_id, begun = (
-                upload.get("Key"),
-                upload.get("UploadId"),
-                upload.get("Initiated"),
-            )
+            key, upload_id = upload.get("Key"), upload.get("UploadId")
+            begun = upload.get("Initiated")
             if key and upload_id and begun and begun < begun_before:
                 try:
                     s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)

@@ -1,6 +1,6 @@
 """Which bucket is meant? Known without boto3, which only those import who use it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -17,8 +17,8 @@ class S3Place:
     public_endpoint_url: str | None = None
     region: str = "us-east-1"
     access_key_id: str | None = None
-    secret_access_key: str | None = None
-    session_token: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
     addressing: Literal["path", "virtual", "auto"] = "path"
 
     def __str__(self) -> str:

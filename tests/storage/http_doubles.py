@@ -27,15 +27,15 @@ class Recorder:
 
 
 @contextmanager
-def refuser(status: int, code: str) -> Generator[Recorder]:
-    """An S3 that says nothing but that error."""
+def refuser(status: int, code: str = "", *, xml: str | None = None) -> Generator[Recorder]:
+    """An S3 that says nothing but that: an error, or the XML as it is."""
     state = Recorder()
 
     class Handler(_Handler):
         def answer(self, body: bytes) -> None:
             del body
             state.asked.append(self.asked())
-            self.refuse(status, code)
+            self.tell(status, _error(code) if xml is None else xml)
 
     with _listening(Handler) as state.url:
         yield state
@@ -64,7 +64,8 @@ def loser(to: str, word: str, repeated: tuple[int, str] | None = None) -> Genera
         def answer(self, body: bytes) -> None:
             is_meant = word in f"{self.command} {self.path}"
             if is_meant and state.lost and repeated is not None:
-                self.refuse(*repeated)
+                status, code = repeated
+                self.tell(status, _error(code))
                 return
             reply = self.passed_on(to, body)
             if is_meant and not state.lost:
@@ -119,9 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         told = {n: v for n, v in reply.headers.items() if n.lower() not in dropped}
         self.reply(reply.status_code, told, reply.content)
 
-    def refuse(self, status: int, code: str) -> None:
-        text = f"<Error><Code>{code}</Code><Message>so it is</Message></Error>"
-        self.reply(status, {"Content-Type": "application/xml"}, text.encode())
+    def tell(self, status: int, xml: str) -> None:
+        self.reply(status, {"Content-Type": "application/xml"}, xml.encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Nobody reads it."""
@@ -130,6 +130,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _any  # noqa: N815 - http.server's names
+
+
+def _error(code: str) -> str:
+    return f"<Error><Code>{code}</Code><Message>so it is</Message></Error>"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from storage.local import LocalStorage
 from storage.protocol import StorageError
 from storage.s3_upload import PART_BYTES
 from tests.storage.servers import Served
@@ -17,6 +18,17 @@ LARGE = PART_BYTES + 1
 async def test_it_says_that_it_works(served: Served) -> None:
     await served.storage.check()
     assert str(served.storage)
+
+
+async def test_it_says_how_large_an_object_one_put_can_make(served: Served) -> None:
+    assert served.storage.max_put_bytes >= 5 << 30
+
+
+async def test_only_a_file_of_this_machine_has_a_path(served: Served) -> None:
+    key = await served.store(b"bytes")
+    path = served.storage.local_path(key)
+    is_file_here = isinstance(served.server.place, LocalStorage)
+    assert (path is not None and path.read_bytes() == b"bytes") is is_file_here
 
 
 async def test_an_object_appears_whole_at_commit(served: Served) -> None:
