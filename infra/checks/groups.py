@@ -121,7 +121,12 @@ GROUPS: Final = (
     ),
     Group("chaos", "chaos and not comfyui and not clients and not s3server and not bench"),
     Group("real ComfyUI", "comfyui and not clients and not s3server and not bench", real_comfyui),
-    Group("official clients", "clients and not s3server and not bench", official_clients),
+    Group(
+        "official clients",
+        "clients and not s3server and not bench",
+        official_clients,
+        on_all_cores=True,
+    ),
     Group("S3 server", "s3server and not bench", s3_server),
     Group("bench", "bench"),
 )

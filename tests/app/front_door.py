@@ -168,7 +168,7 @@ class Executor:
         stored = self.client.put(
             grant.json()["url"], content=content, headers=grant.json()["headers"]
         )
-        assert stored.status_code == 201, stored.text
+        assert stored.is_success, stored.text
         asset_id: str = grant.json()["asset_id"]
         reply = self.send({"type": "output", "asset_id": asset_id, "blake3": None})
         assert reply.status_code == 200, reply.text

@@ -2,12 +2,15 @@
 
 import json
 import signal
+import ssl
 import time
 from collections.abc import Generator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 from starlette.responses import JSONResponse
@@ -15,6 +18,8 @@ from starlette.responses import JSONResponse
 from app.config import Settings
 from tests.app.conftest import House, opened_house
 from tests.app.front_door import POSTER
+from tests.conformance.clients.authority import Identity, make_identity
+from tests.conformance.clients.bucket import bucket
 from tests.conformance.clients.comfy_cli import DEPLOYMENT, ORIGIN, Cli, Ran, deployed
 from tests.conformance.clients.installed import NEEDS_CLIENTS
 from tests.running import Running, running, steps
@@ -157,7 +162,7 @@ def test_a_queue_that_stays_full_is_told(by_hand: Cli) -> None:
 
 
 def test_a_wrong_key_is_told(by_hand: Cli) -> None:
-    ran = by_hand.run(POSTER, key="cb_wrong")
+    ran = by_hand.run(POSTER, COMFY_CLOUD_API_KEY="cb_wrong")
     assert (ran.code, ran.error["code"]) == (1, "deploy_not_signed_in")
     assert ran.error["details"]["http_status"] == 401
 
@@ -175,6 +180,46 @@ def test_outputs_land_in_the_folder_under_their_names(house: House, by_hand: Cli
     ran = by_hand.ended(process)
     assert {o["name"]: o["type"] for o in ran.data["outputs"]} == kinds
     assert {path.name: path.read_bytes() for path in by_hand.outputs.iterdir()} == contents
+
+
+def test_outputs_in_a_bucket_come_from_there_without_the_key(
+    settings: Settings, tmp_path: Path
+) -> None:
+    identity = make_identity(tmp_path, "bucket.test")
+    with bucket(identity) as (outside, s3):
+        public = settings.model_copy(update={"public_url": ORIGIN, **s3})
+        with (
+            opened_house(public) as house,
+            deployed(tmp_path / "cli", house.url, house.alice.key) as cli,
+            httpx.Client(verify=trusting(identity)) as client,
+        ):
+            process = cli.start(POSTER, **trusted_storage(cli, identity, outside.url))
+            claim_next(house)
+            with closing(house.executor.client):
+                house.executor.client = client
+            house.executor.put_output(b"in the bucket", name="b.png")
+            house.executor.succeed()
+            assert cli.ended(process).code == 0
+            assert (cli.outputs / "b.png").read_bytes() == b"in the bucket"
+        [download] = outside.seen("GET")
+        assert "authorization" not in download.headers
+
+
+def trusting(identity: Identity) -> ssl.SSLContext:
+    """For a worker."""
+    return ssl.create_default_context(cafile=str(identity.authority))
+
+
+def trusted_storage(cli: Cli, identity: Identity, origin: str) -> dict[str, str]:
+    """For the command: both authorities, and the bucket beside the deployment."""
+    both = cli.folder / "both.pem"
+    of_deployment = Path(cli.environment["SSL_CERT_FILE"])
+    both.write_bytes(of_deployment.read_bytes() + identity.authority.read_bytes())
+    return {
+        "SSL_CERT_FILE": str(both),
+        "COMFY_DEPLOY_STORAGE_ORIGINS": origin,
+        "NO_PROXY": "127.0.0.1",
+    }
 
 
 def claim_next(house: House) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,43 +55,41 @@ class Cli:
     control_plane: ControlPlane
     tunnel: Tunnel
     environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list[subprocess.Popen[str]])
 
     @property
     def outputs(self) -> Path:
         """Where it puts what it downloads."""
         return self.folder / "outputs"
 
-    def run(self, graph: dict[str, Any], *options: str, key: str | None = None) -> Ran:
+    def run(self, graph: dict[str, Any], *options: str, **environment: str) -> Ran:
         """`comfy deploy run`, to its end."""
-        process = self.start(graph, *options, key=key)
-        return self.ended(process)
+        return self.ended(self.start(graph, *options, **environment))
 
     def start(
-        self, graph: dict[str, Any], *options: str, key: str | None = None
+        self, graph: dict[str, Any], *options: str, **environment: str
     ) -> subprocess.Popen[str]:
         """The same, under way."""
         workflow = self.folder / "workflow.json"
         workflow.write_text(json.dumps(graph))
-        environment = self.environment | ({"COMFY_CLOUD_API_KEY": key} if key else {})
-        return subprocess.Popen(  # noqa: S603 - the installed command
+        process = subprocess.Popen(  # noqa: S603 - the installed command
             [
                 *(str(CLIENTS.comfy), "--json", "deploy", "run", "--deployment", DEPLOYMENT),
                 *("--workflow", str(workflow), "--asset-root", str(self.folder / "input")),
                 *("--output-dir", str(self.outputs), *options),
             ],
             cwd=self.folder,
-            env=environment,
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
     def ended(self, process: subprocess.Popen[str]) -> Ran:
         """What came of it."""
-        try:
-            said, complained = process.communicate(timeout=RUN_WITHIN_S)
-        finally:
-            process.kill()
+        said, complained = process.communicate(timeout=RUN_WITHIN_S)
         assert said, complained
         return Ran(process.returncode, json.loads(said.splitlines()[-1]))
 
@@ -117,5 +115,11 @@ def deployed(folder: Path, target: str, key: str) -> Generator[Cli]:
                 "HTTPS_PROXY": f"http://127.0.0.1:{proxy_port}",
                 "SSL_CERT_FILE": str(identity.authority),
             }
-            yield Cli(folder, front, control_plane, tunnel, environment)
+            cli = Cli(folder, front, control_plane, tunnel, environment)
+            try:
+                yield cli
+            finally:
+                for process in cli.started:
+                    process.kill()
+                    process.communicate()
             assert not tunnel.refused, "it wanted to speak to somebody else"

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from blake3 import blake3
 from starlette.responses import RedirectResponse
 
-from tests.app.conftest import House
+from app.config import Settings
+from tests.app.conftest import House, opened_house
+from tests.conformance.clients.bucket import bucket
 from tests.conformance.clients.front import Front, fronting
-from tests.conformance.clients.installed import NEEDS_CLIENTS
+from tests.conformance.clients.installed import CLIENTS, NEEDS_CLIENTS
 from tests.conformance.clients.node import Sdk
 
 pytestmark = NEEDS_CLIENTS
@@ -99,6 +102,11 @@ def loading(image: Any) -> dict[str, Any]:
 @pytest.fixture
 def finished(house: House) -> dict[str, Any]:
     """A job with one output of ten bytes."""
+    return finish(house)
+
+
+def finish(house: House) -> dict[str, Any]:
+    """Submit a job and do it."""
     job = house.alice.submit()
     house.executor.claim()
     house.executor.put_output(b"0123456789", name="digits.png")
@@ -137,3 +145,19 @@ def test_a_key_does_not_follow_an_output_to_another_origin(
         ]
         assert not any("authorization" in e.headers for e in elsewhere.exchanges)
     assert all("authorization" in e.headers for e in front.exchanges)
+
+
+def test_an_output_in_a_bucket_comes_from_there_without_the_key(
+    programs: None, settings: Settings, tmp_path: Path
+) -> None:
+    with bucket() as (outside, s3), opened_house(settings.model_copy(update=s3)) as house:
+        job = finish(house)
+        outside.exchanges.clear()
+        sdk = Sdk(CLIENTS, house.url, house.alice.key)
+        whole, start, end, beyond, link = sdk.run("fetch", job["id"], str(tmp_path))
+        asked = [exchange.headers for exchange in outside.exchanges]
+        assert (whole, start, end, beyond["status"]) == ("0123456789", "01234", "23456789", 416)
+        assert len(asked) == 4, "a link is made without asking the bucket"
+        assert not any("authorization" in headers for headers in asked)
+        assert link["url"].startswith(outside.url + "/")
+        assert httpx.get(link["url"]).content == b"0123456789"
