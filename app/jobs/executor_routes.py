@@ -31,7 +31,12 @@ MAX_EVENTS_BYTES = 786_432  # a preview of 256 KiB as base64, and transitions
 MAX_REGISTRATION_BYTES = 64_000_000  # object_info of a ComfyUI with hundreds of packs
 
 
-@router.put("/environments/{name}/{digest}", status_code=204)
+@router.put(
+    "/environments/{name}/{digest}",
+    status_code=204,
+    operation_id="registerEnvironment",
+    summary="Register an environment (worker token)",
+)
 async def register_environment(request: Request, name: str, digest: str) -> Response:
     """A worker started and says what it can run."""
     grant = provided(request, Tokens).read_worker(bearer_token(request))
@@ -58,6 +63,8 @@ async def register_environment(request: Request, name: str, digest: str) -> Resp
 @router.post(
     "/claims",
     response_model=Ticket,
+    operation_id="claim",
+    summary="Claim a job (worker or claim token)",
     responses={204: {"description": "No job is ready."}, 409: {"description": "Return quietly."}},
 )
 async def claim(request: Request) -> Response:
@@ -73,7 +80,13 @@ async def claim(request: Request) -> Response:
     return _model(ticket) if ticket else Response(status_code=204)
 
 
-@router.post("/jobs/{id}/outputs", status_code=201, response_model=OutputGrant)
+@router.post(
+    "/jobs/{id}/outputs",
+    status_code=201,
+    response_model=OutputGrant,
+    operation_id="registerOutput",
+    summary="Register an output (event token)",
+)
 async def register_output(request: Request, id: str) -> Response:
     """Ask for a write-once place for one output file."""
     fence = _fence(request, id)
@@ -81,7 +94,12 @@ async def register_output(request: Request, id: str) -> Response:
     return _model(await provided(request, Lifecycle).register_output(fence, body), 201)
 
 
-@router.post("/jobs/{id}/events", response_model=EventReply)
+@router.post(
+    "/jobs/{id}/events",
+    response_model=EventReply,
+    operation_id="takeEvents",
+    summary="Report events (event token)",
+)
 async def take_events(request: Request, id: str) -> Response:
     """Report what happens; an empty batch says that the run lives."""
     fence = _fence(request, id)

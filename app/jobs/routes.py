@@ -255,8 +255,6 @@ async def get_events(
     Beyond v2, frames that tell of something lasting carry an `id`: `Last-Event-ID` resumes
     behind it without a gap and without repetition. `progress` and `preview` carry none; only the
     newest counts. A stream also ends when its key is revoked.
-
-    `curl -N -H "Authorization: Bearer $COMFY_API_KEY" $COMFY_BASE_URL/api/v2/jobs/$ID/events`
     """
     job = await _job(request, id, caller)
     identity = provided(request, IdentityService)

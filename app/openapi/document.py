@@ -1,4 +1,4 @@
-"""Our OpenAPI, from the routes and the tables beside them; the same text for every installation."""
+"""The public OpenAPI, from the routes and the tables beside them; the same for every installation."""
 
 import json
 from collections import Counter
@@ -14,9 +14,11 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
 from app.openapi.errors import BY_KEY, REFUSALS, Refusal, failures_table, refusals_table
+from app.openapi.examples import SUMMARIES, example
 from app.openapi.operations import OPERATIONS, Examples, Operation, Reply
 from app.openapi.parts import HEADERS
-from app.openapi.tidy import Json, ref, renamed, tidy
+from app.openapi.samples import SAMPLES
+from app.openapi.tidy import Json, ours, ref, renamed, tidy
 
 _HERE: Final = Path(__file__).parent
 _SCHEMA_REF: Final = "#/components/schemas/{model}"
@@ -25,19 +27,23 @@ _REQUEST_ID: Final = "X-Comfy-Request-Id"
 TAGS: Final = (
     {
         "name": "jobs",
+        "x-displayName": "Jobs",
         "description": "One execution of a workflow: recorded before it is answered, run on your "
         "machine, followed by polling or by a stream, kept until it expires.",
     },
     {
         "name": "events",
+        "x-displayName": "Events",
         "description": "Every job of the workspace in one stream.",
     },
     {
         "name": "assets",
+        "x-displayName": "Assets",
         "description": "Files in and out: records over bytes that are kept once for each workspace.",
     },
     {
         "name": "health",
+        "x-displayName": "Health",
         "description": "For load balancers and operators. No key is needed.",
     },
 )
@@ -76,24 +82,6 @@ def public_document(routes: Sequence[BaseRoute]) -> Json:
     return _ordered(_with_shared_responses(_with_components(document)))
 
 
-def internal_document(routes: Sequence[BaseRoute]) -> Json:
-    """The contract of executors: for operators, and no part of the public one."""
-    document: Json = get_openapi(
-        title="Comfyburst, for executors",
-        version=version("comfyburst"),
-        description="What workers and GPU calls say to the front door. It changes with the "
-        "release that runs both; nothing else should speak it.",
-        routes=routes,
-    )
-    schemes = {"executor": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    document["security"] = [{"executor": []}]
-    document["components"] = {
-        "securitySchemes": schemes,
-        "schemas": tidy(document["components"]["schemas"]),
-    }
-    return document
-
-
 def text_of(document: Json) -> str:
     """As it is committed and served."""
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
@@ -127,13 +115,19 @@ def _complete(operation: Json) -> None:
         content = {"schema": ref(known.body.__name__), "examples": _examples(known.body_examples)}
         operation["requestBody"] = _request_body("application/json", content)
     if known.multipart is not None:
-        operation["requestBody"] = _request_body("multipart/form-data", {"schema": known.multipart})
+        content = {"schema": known.multipart, "examples": _examples(known.body_examples)}
+        operation["requestBody"] = _request_body("multipart/form-data", content)
     if known.events is not None:
         operation["x-sse-events"] = {
-            name: {"description": what, "schema": _SCHEMA_REF.format(model=model.__name__)}
+            name: {
+                "description": what,
+                "schema": _SCHEMA_REF.format(model=_shown_name(model.__name__)),
+            }
             for name, (model, what) in known.events.items()
         }
         operation["description"] += _events_table(known)
+    if samples := SAMPLES.get(operation["operationId"]):
+        operation["x-codeSamples"] = [{"lang": s.lang, "source": s.source} for s in samples]
     operation["responses"] = _responses(operation["responses"], known)
 
 
@@ -224,12 +218,8 @@ def _with_components(document: Json) -> Json:
     models += [o.body for o in OPERATIONS.values() if o.body is not None]
     for operation in OPERATIONS.values():
         models += [model for model, _ in (operation.events or {}).values()]
-    ours = _schemas(models)
-    given = document.get("components", {}).get("schemas", {})
-    schemas = {**given, **ours}
-    for generated in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(generated, None)
-    names = {name: name.removesuffix("Out") for name in schemas}
+    schemas = ours({**document["components"]["schemas"], **_schemas(models)})
+    names = {name: _shown_name(name) for name in schemas}
     document["components"] = {
         "securitySchemes": {
             "bearerAuth": {
@@ -270,6 +260,10 @@ def _response_name(response: tuple[str, Json]) -> str:
     return "-".join((status, *codes))
 
 
+def _shown_name(name: str) -> str:
+    return name.removesuffix("Out")
+
+
 def _schemas(models: Sequence[type[BaseModel]]) -> Json:
     bodies = {operation.body for operation in OPERATIONS.values()}
     _, definitions = models_json_schema(
@@ -281,32 +275,11 @@ def _schemas(models: Sequence[type[BaseModel]]) -> Json:
 
 def _all_examples() -> Json:
     made: Json = {
-        name: {"summary": summary, "value": example(name)}
-        for name, summary in sorted(_shown().items())
+        name: {"summary": summary, "value": example(name)} for name, summary in SUMMARIES.items()
     }
     for refusal in REFUSALS:
         made[refusal.name] = {"summary": refusal.code, "value": refusal.envelope()}
     return made
-
-
-def _shown() -> dict[str, str]:
-    """Every example that is used, with what it shows where it is used first."""
-    shown: dict[str, str] = {}
-    for operation in OPERATIONS.values():
-        for examples in (
-            operation.body_examples,
-            *(r.examples for r in operation.replies.values()),
-        ):
-            shown = {**examples, **shown}
-    return shown
-
-
-def example(name: str) -> Any:
-    """A value as a running front door answered it, or takes it."""
-    stream = _HERE / "examples" / f"{name}.sse"
-    if stream.exists():
-        return stream.read_text(encoding="utf-8")
-    return json.loads((_HERE / "examples" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _ordered(document: Json) -> Json:

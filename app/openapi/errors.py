@@ -269,8 +269,9 @@ BY_KEY: Final = {refusal.key: refusal for refusal in REFUSALS}
 
 UNSEEN: Final = {
     "499 client_disconnected": "nobody is there to read it",
+    "422 invalid_workspace_name": "only `comfyburst keys create` names workspaces",
 }
-"""Codes that no caller of the public API meets, and why. Those of executors are told elsewhere."""
+"""Codes that nobody meets over HTTP, and why."""
 
 FAILURES: Final[Mapping[FailureCode, str]] = {
     FailureCode.INVALID_WORKFLOW: "ComfyUI itself refused the graph.",

@@ -5,7 +5,7 @@ application raises is documented) and to the wire (every example is what a front
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -15,15 +15,15 @@ from app.jobs.schemas import JobRequest
 from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS, Events
 from app.openapi.parts import IF_NONE_MATCH, LABELS, RANGE, UPLOAD
 
-Examples = Mapping[str, str]
-"""Files in `examples/` by their stem, each with what it shows."""
+Examples = tuple[str, ...]
+"""By the names of `examples.py`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that is no error."""
 
-    examples: Examples = field(default_factory=dict[str, str])
+    examples: Examples = ()
     headers: tuple[str, ...] = ()
     description: str = ""
     """Of an answer that the route itself does not declare."""
@@ -38,7 +38,7 @@ class Operation:
     codes: tuple[str, ...]
     replies: Mapping[int, Reply]
     body: type[BaseModel] | None = None
-    body_examples: Examples = field(default_factory=dict[str, str])
+    body_examples: Examples = ()
     events: Events | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
     multipart: Mapping[str, Any] | None = None
@@ -78,17 +78,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "503 upstream_error",
         ),
         body=JobRequest,
-        body_examples={
-            "request_poster": "A graph, and nothing else",
-            "request_with_file": "With an uploaded file",
-            "request_full": "With labels, a priority and limits",
-        },
+        body_examples=(
+            "request_poster",
+            "request_with_file",
+            "request_full",
+        ),
         replies={
             201: Reply(
-                {
-                    "job_queued": "Recorded",
-                    "job_succeeded": "With `Prefer: wait=20`: it has ended already",
-                },
+                (
+                    "job_queued",
+                    "job_succeeded",
+                ),
                 headers=("Idempotent-Replayed", "Preference-Applied"),
             )
         },
@@ -102,34 +102,34 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "422 invalid_request",
         ),
         parameters=(LABELS,),
-        replies={200: Reply({"job_page": "One job, and there are more"})},
+        replies={200: Reply(("job_page",))},
     ),
     "getJob": Operation(
         codes=(*_READ, "404 job_not_found", "422 invalid_request"),
         replies={
             200: Reply(
-                {
-                    "job_succeeded": "Succeeded",
-                    "job_running": "Running",
-                    "job_failed": "Failed",
-                }
+                (
+                    "job_succeeded",
+                    "job_running",
+                    "job_failed",
+                )
             )
         },
     ),
     "getJobWorkflow": Operation(
         codes=(*_READ, "404 job_not_found"),
-        replies={200: Reply({"job_workflow": "A poster"})},
+        replies={200: Reply(("job_workflow",))},
     ),
     "getJobLogs": Operation(
         codes=(*_READ, "404 job_not_found"),
-        replies={200: Reply({"job_log": "A job that has ended"}), 204: Reply()},
+        replies={200: Reply(("job_log",)), 204: Reply()},
     ),
     "getJobEvents": Operation(
         codes=(*_READ, "404 job_not_found"),
         events=JOB_EVENTS,
         replies={
             200: Reply(
-                {"job_events": "A poster, from the queue to its end"},
+                ("job_events",),
                 media_type="text/event-stream",
                 schema=_STREAM,
                 description="The stream.",
@@ -140,10 +140,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         codes=(*_WRITE, "404 job_not_found"),
         replies={
             200: Reply(
-                {
-                    "job_canceling": "It was running",
-                    "job_succeeded": "It had ended before",
-                }
+                (
+                    "job_canceling",
+                    "job_succeeded",
+                )
             )
         },
     ),
@@ -152,7 +152,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         events=WORKSPACE_EVENTS,
         replies={
             200: Reply(
-                {"workspace_events": "One job, with previews"},
+                ("workspace_events",),
                 media_type="text/event-stream",
                 schema=_STREAM,
                 description="The stream.",
@@ -170,13 +170,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "507 storage_full",
         ),
         multipart=UPLOAD,
+        body_examples=("request_upload",),
         replies={
             200: Reply(
-                {"asset_from_hash": "Known bytes"},
+                ("asset_from_hash",),
                 description="Kept; the workspace had its bytes already.",
                 schema=_ASSET_REF,
             ),
-            201: Reply({"asset_uploaded": "New bytes"}),
+            201: Reply(("asset_uploaded",)),
         },
     ),
     "assetFromHash": Operation(
@@ -188,14 +189,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "422 invalid_file_path",
         ),
         body=FromHash,
-        body_examples={"request_from_hash": "Under another name"},
+        body_examples=("request_from_hash",),
         replies={
             200: Reply(
-                {"asset_from_hash": "The one that exists"},
+                ("asset_from_hash",),
                 description="The same hash with the same `file_path` was there.",
                 schema=_ASSET_REF,
             ),
-            201: Reply({"asset_from_hash": "A new record"}),
+            201: Reply(("asset_from_hash",)),
         },
     ),
     "headAssetByHash": Operation(
@@ -205,7 +206,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "getAsset": Operation(
         codes=(*_READ, "404 asset_not_found"),
-        replies={200: Reply({"asset": "An upload", "asset_of_job": "An output"})},
+        replies={
+            200: Reply(
+                (
+                    "asset",
+                    "asset_of_job",
+                )
+            )
+        },
     ),
     "deleteAsset": Operation(
         codes=(*_WRITE, "404 asset_not_found", "409 asset_in_use"),
@@ -250,15 +258,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         },
         has_body=False,
     ),
-    "getHealth": Operation(
-        codes=_ANY, replies={200: Reply({"health": "Always this"})}, is_open=True
-    ),
-    "getLiveness": Operation(
-        codes=_ANY, replies={200: Reply({"alive": "Always this"})}, is_open=True
-    ),
+    "getHealth": Operation(codes=_ANY, replies={200: Reply(("health",))}, is_open=True),
+    "getLiveness": Operation(codes=_ANY, replies={200: Reply(("alive",))}, is_open=True),
     "getReadiness": Operation(
         codes=(*_ANY, "503 upstream_unreachable", "503 not_migrated"),
-        replies={200: Reply({"ready": "One environment"})},
+        replies={200: Reply(("ready",))},
         is_open=True,
     ),
 }

@@ -16,7 +16,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from app.errors import AppError
 from app.jobs.executor_routes import router as executor_router
-from app.openapi.document import internal_document, public_document, text_of
+from app.openapi.document import public_document, text_of
+from app.openapi.executors import internal_document
 from app.openapi.tidy import Json
 from app.peer import is_local
 

@@ -60,6 +60,12 @@ def renamed(document: Any, names: Mapping[str, str]) -> Any:
 
 
 _SCHEMAS = "#/components/schemas/"
+_FASTAPIS = frozenset({"HTTPValidationError", "ValidationError"})
+
+
+def ours(schemas: Json) -> Json:
+    """Without what FastAPI adds for errors that never leave us in its shape."""
+    return {name: s for name, s in schemas.items() if name not in _FASTAPIS}
 
 
 def ref(schema: str) -> Json:

@@ -13,16 +13,19 @@ function theme(colour) {
       primary: { main: colour.mark },
       text: { primary: colour.ink, secondary: colour.soft },
       border: { dark: colour.line, light: colour.line },
+      responses: { success: { tabTextColor: "#8fd694" }, error: { tabTextColor: "#ff9d8a" } },
     },
     schema: { nestedBackground: colour.raised, linesColor: colour.line, typeNameColor: colour.soft, requireLabelColor: colour.mark },
     typography: {
       fontSize: "16px", lineHeight: "1.6", fontFamily: sans, optimizeSpeed: false,
       headings: { fontFamily: sans, fontWeight: "650", lineHeight: "1.2" },
-      code: { fontFamily: mono, fontSize: "0.86em", color: colour.ink, backgroundColor: colour.raised, wrap: true },
+      code: { fontFamily: mono, fontSize: "14px", color: colour.ink, backgroundColor: colour.raised, wrap: true },
       links: { color: colour.mark, visited: colour.mark, hover: colour.mark },
     },
     sidebar: { width: "17rem", backgroundColor: colour.raised, textColor: colour.ink, activeTextColor: colour.mark },
     rightPanel: { backgroundColor: "#1f1d1a", textColor: "#ece7dd", width: "38%" },
+    fab: { backgroundColor: colour.raised, color: colour.mark },
+    spacing: { sectionVertical: 28 },
     codeBlock: { backgroundColor: "#151412" },
   };
 }
@@ -32,7 +35,7 @@ function render(isDark) {
     theme: theme(isDark ? dark : light),
     expandResponses: "200,201",
     hideSchemaTitles: true,
-    jsonSampleExpandLevel: 3,
+    jsonSampleExpandLevel: 4,
     nativeScrollbars: true,
     scrollYOffset: 0,
   };

@@ -1,0 +1,44 @@
+"""What requests and answers look like: taken from a running front door, one file each.
+
+Tests hold every example to its schema, and a front door to every example.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_FOLDER: Final = Path(__file__).parent / "examples"
+
+SUMMARIES: Final[Mapping[str, str]] = {
+    "request_poster": "A graph, and nothing else",
+    "request_with_file": "With an uploaded file",
+    "request_full": "With labels, a priority and limits",
+    "request_upload": "A picture",
+    "request_from_hash": "Under another name",
+    "job_queued": "Just recorded",
+    "job_running": "Running",
+    "job_canceling": "Being canceled",
+    "job_succeeded": "Succeeded",
+    "job_failed": "Failed",
+    "job_page": "One job, and there are more",
+    "job_workflow": "A poster",
+    "job_log": "Of a job that has ended",
+    "job_events": "A poster, from the queue to its end",
+    "workspace_events": "One job, with previews",
+    "asset_uploaded": "New bytes",
+    "asset_from_hash": "Known bytes",
+    "asset": "An upload",
+    "asset_of_job": "An output",
+    "health": "Always this",
+    "alive": "Always this",
+    "ready": "One environment",
+}
+
+
+def example(name: str) -> Any:
+    """The value: JSON, or the text of a stream."""
+    stream = _FOLDER / f"{name}.sse"
+    if stream.exists():
+        return stream.read_text(encoding="utf-8")
+    return json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
