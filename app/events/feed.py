@@ -89,7 +89,8 @@ class Feed:
     async def latest(self, job_id: UUID) -> Latest:
         """The newest progress and preview, also where another front door received them."""
         here = self.hub.latest(job_id)
-        if self.redis is None or here.progress_version or not self.reliable():
+        known = here.progress_version or here.preview_version
+        if self.redis is None or known or not self.reliable():
             return here
         try:
             return await self._kept(self.redis, job_id)
