@@ -245,10 +245,13 @@ def test_a_cancel_of_a_finished_job_changes_nothing(house: House, sdk: Sdk) -> N
     assert sdk.run("cancel", job["id"]) == ["succeeded", "succeeded"]
 
 
-def test_a_cancel_and_an_end_at_once_leave_one_of_the_two(house: House, sdk: Sdk) -> None:
+@pytest.mark.parametrize("after_s", [0.2, 0.3, 0.4, 0.5])
+def test_a_cancel_and_an_end_at_once_leave_one_of_the_two(
+    house: House, sdk: Sdk, after_s: float
+) -> None:
     job = house.alice.submit()
     house.executor.claim()
-    ending = threading.Timer(0.25, house.executor.send, [{"type": "succeeded", "timings_ms": {}}])
+    ending = threading.Timer(after_s, house.executor.succeed)
     ending.start()
     first, second = sdk.run("cancel", job["id"])
     ending.join()
