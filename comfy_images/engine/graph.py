@@ -36,8 +36,8 @@ def links(prompt: Prompt, registry: NodeRegistry, node_id: str) -> Iterator[tupl
     if not isinstance(inputs, dict):
         return
     given = cast("dict[str, Any]", inputs)
-    for name in registry[node["class_type"]].input_names:
-        match given.get(name):
+    for name in registry[node["class_type"]].names_in(given):
+        match given[name]:
             case [str(source), slot] if source in prompt:
                 yield name, source, slot
             case _:

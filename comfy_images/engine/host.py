@@ -30,12 +30,20 @@ class ExecutionHost(Protocol):
         """
         ...
 
+    def progress_text(self, text: str, node_id: str | None = None) -> None:
+        """Show a text at this node, or at another one."""
+        ...
+
     def check_interrupt(self) -> None:
         """Return unless the prompt was interrupted.
 
         Raises:
             InterruptedExecutionError: The prompt was interrupted; let it pass.
         """
+        ...
+
+    def subgraph_prefix(self) -> str:
+        """Where the ids of the nodes that this one becomes begin; another one each time."""
         ...
 
 

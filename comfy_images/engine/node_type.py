@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from comfy_images.engine.dynamic_inputs import MATCH_TYPE, expanded, has_members
+from comfy_images.engine.input_spec import InputSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 JsonObject = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """One declared input; `kind` is a type name, or a list of choices."""
-
-    name: str
-    kind: str | list[Any]
-    options: JsonObject
-    required: bool
-
-    @property
-    def config(self) -> list[Any]:
-        """Kind and options, which error bodies repeat even where /object_info omits the latter."""
-        return [self.kind, self.options]
-
-    @property
-    def choices(self) -> list[Any] | None:
-        """The allowed values of a combo, in the old form (a list) or the new one (COMBO)."""
-        if isinstance(self.kind, list):
-            return self.kind
-        return self.options.get("options", []) if self.kind == "COMBO" else None
-
-    @property
-    def type_name(self) -> str:
-        return "COMBO" if isinstance(self.kind, list) else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +34,41 @@ class NodeType:
             for group, inputs in declared.items()
         }
 
-    def inputs(self) -> dict[str, InputSpec]:
-        """The required and optional inputs, by name, in order of declaration."""
-        types = self.input_types()
-        return {
-            name: _input_spec(name, config, required=group == "required")
-            for group in ("required", "optional")
-            for name, config in types.get(group, {}).items()
-        }
+    def inputs(self, given: Mapping[str, Any]) -> dict[str, InputSpec]:
+        """The required and optional inputs, by name; those that `given` implies among them."""
+        declared = _specs(self.input_types())
+        return {plain.name: plain for spec in declared for plain in expanded(spec, given)}
+
+    def names_in(self, given: Mapping[str, Any]) -> list[str]:
+        """The declared inputs among `given`, in order of declaration; names alone never change."""
+        names = [name for name in _names(self.implementation) if name in given]
+        for spec in _specs_with_members(self.implementation):
+            plain = (found.name for found in expanded(spec, given) if found.name != spec.name)
+            names += [name for name in plain if name in given]
+        return names
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """The names alone, which unlike the choices never change."""
-        return _input_names(self.implementation)
+        """The names as declared, dynamic inputs by their heads."""
+        return _names(self.implementation)
+
+    @property
+    def lazy_names(self) -> frozenset[str]:
+        """The inputs that are computed only if the node asks for them."""
+        return _lazy_names(self.implementation)
 
     def hidden(self) -> dict[str, str]:
         """Which input receives what the server knows: PROMPT, EXTRA_PNGINFO, UNIQUE_ID."""
-        return dict(self.input_types().get("hidden", {}))
+        return _hidden(self.implementation)
 
     @property
     def return_types(self) -> tuple[str, ...]:
         return tuple(self.implementation.RETURN_TYPES)
+
+    def returned_type(self, slot: int) -> str:
+        """What a link from this slot carries; `*` where that follows from the inputs."""
+        declared = self.return_types[slot]
+        return "*" if declared == MATCH_TYPE else declared
 
     @property
     def output_is_list(self) -> tuple[bool, ...]:
@@ -85,6 +80,12 @@ class NodeType:
         return bool(getattr(self.implementation, "INPUT_IS_LIST", False))
 
     @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(
+            getattr(self.implementation, self.implementation.FUNCTION, None)
+        )
+
+    @property
     def is_output(self) -> bool:
         return bool(getattr(self.implementation, "OUTPUT_NODE", False))
 
@@ -94,9 +95,39 @@ class NodeType:
 
 
 @cache
-def _input_names(implementation: type[Any]) -> tuple[str, ...]:
-    declared: JsonObject = implementation.INPUT_TYPES()
-    return (*declared.get("required", {}), *declared.get("optional", {}))
+def _names(implementation: type[Any]) -> tuple[str, ...]:
+    return tuple(spec.name for spec in _declared_specs(implementation))
+
+
+@cache
+def _lazy_names(implementation: type[Any]) -> frozenset[str]:
+    return frozenset(spec.name for spec in _declared_specs(implementation) if spec.is_lazy)
+
+
+@cache
+def _specs_with_members(implementation: type[Any]) -> tuple[InputSpec, ...]:
+    return tuple(spec for spec in _declared_specs(implementation) if has_members(spec))
+
+
+@cache
+def _hidden(implementation: type[Any]) -> dict[str, str]:
+    """The newer style wraps the kind in a list."""
+    declared: JsonObject = implementation.INPUT_TYPES().get("hidden", {})
+    return {
+        name: kind if isinstance(kind, str) else str(kind[0]) for name, kind in declared.items()
+    }
+
+
+def _declared_specs(implementation: type[Any]) -> list[InputSpec]:
+    return _specs(implementation.INPUT_TYPES())
+
+
+def _specs(types: JsonObject) -> list[InputSpec]:
+    return [
+        InputSpec.of(name, config, required=group == "required")
+        for group in ("required", "optional")
+        for name, config in types.get(group, {}).items()
+    ]
 
 
 def _as_json(spec: Any) -> Any:
@@ -104,8 +135,3 @@ def _as_json(spec: Any) -> Any:
     if isinstance(spec, (tuple, list)):
         return [_as_json(item) for item in cast("list[Any]", spec)]
     return spec
-
-
-def _input_spec(name: str, config: list[Any], *, required: bool) -> InputSpec:
-    options: JsonObject = config[1] if len(config) > 1 else {}
-    return InputSpec(name, config[0], options, required)

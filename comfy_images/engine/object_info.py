@@ -29,12 +29,15 @@ def describe(node_type: NodeType) -> JsonObject:
     tooltips = getattr(implementation, "OUTPUT_TOOLTIPS", None)
     if tooltips is not None:
         entry["output_tooltips"] = list(tooltips)
+    experimental = bool(getattr(implementation, "EXPERIMENTAL", False))
     if node_type.version > 1:
         entry |= {
             "output_tooltips": [None] * len(returns),
-            "output_matchtypes": None,
+            "output_matchtypes": getattr(implementation, "OUTPUT_MATCHTYPES", None),
             "deprecated": False,
-            "experimental": False,
+            "experimental": experimental,
             "api_node": False,
         }
+    elif experimental:
+        entry["experimental"] = True
     return entry

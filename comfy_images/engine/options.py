@@ -22,6 +22,7 @@ class Options:
     base_directory: Path
     write_metadata: bool
     max_upload_bytes: int
+    node_modules: tuple[str, ...]
     argv: tuple[str, ...]
 
 
@@ -37,6 +38,8 @@ def parse_options(argv: Sequence[str]) -> Options:
     parser.add_argument("--base-directory", type=Path, default=Path.cwd())
     parser.add_argument("--disable-metadata", action="store_true")
     parser.add_argument("--max-upload-size", type=float, default=100, metavar="MB")
+    # Ours alone: further nodes by the name of their module. ComfyUI takes folders of custom nodes.
+    parser.add_argument("--node-module", action="append", default=[], metavar="NAME")
     known, _ignored = parser.parse_known_args(argv)
     return Options(
         host=known.listen,
@@ -44,5 +47,6 @@ def parse_options(argv: Sequence[str]) -> Options:
         base_directory=known.base_directory.resolve(),
         write_metadata=not known.disable_metadata,
         max_upload_bytes=round(known.max_upload_size * _BYTES_PER_MB),
+        node_modules=tuple(known.node_module),
         argv=tuple(argv),
     )

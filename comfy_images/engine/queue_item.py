@@ -22,7 +22,9 @@ class QueueItem:
 
     @property
     def client_id(self) -> str | None:
-        return self.extra_data.get("client_id")
+        """Whom the events are for: None is everybody, and what is no text is nobody."""
+        client_id = self.extra_data.get("client_id")
+        return client_id if client_id is None or isinstance(client_id, str) else ""
 
     def as_json(self) -> list[Any]:
         """The form it has in /queue and /history."""

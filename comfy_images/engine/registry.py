@@ -33,10 +33,20 @@ def pack_types() -> dict[str, NodeType]:
     """The nodes of our pack. A build without the pack has none; a pack that is broken raises."""
     if importlib.util.find_spec(PACK) is None:
         return {}
-    pack: ModuleType = importlib.import_module(PACK)
-    display_names: dict[str, str] = getattr(pack, "NODE_DISPLAY_NAME_MAPPINGS", {})
-    classes: dict[str, type[Any]] = getattr(pack, "NODE_CLASS_MAPPINGS", {})
+    return module_types(PACK, _PACK_MODULE)
+
+
+def module_types(name: str, shown_as: str | None = None) -> dict[str, NodeType]:
+    """The nodes of a module that follows ComfyUI's conventions for custom nodes.
+
+    Raises:
+        ImportError: There is no such module, or it cannot be loaded.
+    """
+    module: ModuleType = importlib.import_module(name)
+    python_module = shown_as or f"custom_nodes.{name.rpartition('.')[2]}"
+    display_names: dict[str, str] = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", {})
+    classes: dict[str, type[Any]] = getattr(module, "NODE_CLASS_MAPPINGS", {})
     return {
-        name: NodeType(name, implementation, display_names.get(name, name), _PACK_MODULE)
+        name: NodeType(name, implementation, display_names.get(name, name), python_module)
         for name, implementation in classes.items()
     }

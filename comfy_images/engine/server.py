@@ -13,7 +13,7 @@ from comfy_images.engine.execution.running_node import Interrupt
 from comfy_images.engine.execution.worker import Worker
 from comfy_images.engine.folders import Folders
 from comfy_images.engine.prompt_queue import PromptQueue
-from comfy_images.engine.registry import NodeRegistry, pack_types
+from comfy_images.engine.registry import NodeRegistry, module_types, pack_types
 from comfy_images.engine.sockets import SocketHub
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def build_engine(options: Options) -> Engine:
     folders = Folders(options.base_directory)
     registry = NodeRegistry(core_types(folders, write_metadata=options.write_metadata))
     registry.types.update(pack_types())
+    for name in options.node_modules:
+        registry.types.update(module_types(name))
     hub = SocketHub()
 
     def announce() -> None:

@@ -24,7 +24,7 @@ class Preview:
     with_metadata: bool
 
 
-Frame = str | Preview
+Frame = str | bytes | Preview
 
 
 @dataclass(slots=True)
@@ -47,10 +47,13 @@ class Socket:
         with suppress(ConnectionError):
             while True:
                 frame = await self.outbox.get()
-                if isinstance(frame, Preview):
-                    await self.response.send_bytes(frame.frame)
-                else:
-                    await self.response.send_str(frame)
+                match frame:
+                    case Preview():
+                        await self.response.send_bytes(frame.frame)
+                    case bytes():
+                        await self.response.send_bytes(frame)
+                    case str():
+                        await self.response.send_str(frame)
 
 
 class SocketHub:
@@ -61,9 +64,9 @@ class SocketHub:
         self._sockets: dict[str, Socket] = {}
         self.last_node_id: str | None = None  # what the worker executes, told to who reconnects
 
-    @property
-    def is_watched(self) -> bool:
-        return bool(self._sockets)
+    def hears(self, client_id: str | None) -> bool:
+        """Whether anybody gets what is for `client_id`: do not write large events for nobody."""
+        return bool(self._sockets) if client_id is None else client_id in self._sockets
 
     def attach(self, client_id: str, socket: Socket) -> None:
         self._sockets[client_id] = socket
@@ -75,13 +78,11 @@ class SocketHub:
 
     def publish(self, kind: str, data: JsonObject, client_id: str | None) -> None:
         """Send a JSON event to `client_id`, or to everybody if that is None. Thread-safe."""
-        if self._sockets:  # progress_state grows with every node: do not write it for nobody
-            self._deliver_soon(event_text(kind, data), client_id)
+        if self.hears(client_id):
+            self.send(event_text(kind, data), client_id)
 
-    def publish_preview(self, preview: Preview, client_id: str | None) -> None:
-        self._deliver_soon(preview, client_id)
-
-    def _deliver_soon(self, frame: Frame, client_id: str | None) -> None:
+    def send(self, frame: Frame, client_id: str | None) -> None:
+        """Send a frame that is written already. Thread-safe."""
         with suppress(RuntimeError):  # the loop closed while the worker thread was still running
             self._loop.call_soon_threadsafe(self._deliver, frame, client_id)
 

@@ -10,13 +10,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comfy_images.engine.execution.preview import encode_jpeg, with_metadata, without_metadata
-from comfy_images.engine.execution.progress import ProgressBoard, node_names
+from comfy_images.engine.execution.binary_frames import (
+    encode_jpeg,
+    text_frame,
+    with_metadata,
+    without_metadata,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from comfy_images.engine.execution.cache import NodeResult
+    from comfy_images.engine.execution.progress import ProgressBoard
     from comfy_images.engine.node_type import JsonObject
     from comfy_images.engine.queue_item import Execution, QueueItem
     from comfy_images.engine.sockets import SocketHub
@@ -48,10 +53,11 @@ class Reporter:
         self.message("execution_success", {"prompt_id": self.item.prompt_id})
 
     def node_started(self, node_id: str) -> None:
-        self.hub.last_node_id = node_id
+        shown = self.board.family.real(node_id)
+        self.hub.last_node_id = shown
         self.board.start(node_id)
         self._progress_state()
-        self._to_client("executing", {"node": node_id, "display_node": node_id})
+        self._to_client("executing", {"node": node_id, "display_node": shown})
 
     def node_finished(self, node_id: str, result: NodeResult) -> None:
         if result.ui is not None:
@@ -71,16 +77,36 @@ class Reporter:
 
     def step(self, node_id: str, value: int, total: int, preview: Image | None) -> None:
         """One step of a progress bar, in ComfyUI's order: a preview without metadata comes last."""
-        client_id, names = self.item.client_id, node_names(node_id, self.item.prompt_id)
-        jpeg = encode_jpeg(preview) if preview is not None and self.hub.is_watched else None
+        client_id, prompt_id = self.item.client_id, self.item.prompt_id
+        watched = preview is not None and self.hub.hears(client_id)
+        jpeg = encode_jpeg(preview) if preview is not None and watched else None
         self.board.update(node_id, value, total)
         self._progress_state()
         if jpeg is not None:
-            self.hub.publish_preview(with_metadata(jpeg, names), client_id)
-        step = {"value": value, "max": total, "prompt_id": self.item.prompt_id, "node": node_id}
+            names = self.board.family.names(node_id, prompt_id)
+            self.hub.send(with_metadata(jpeg, names), client_id)
+        step = {"value": value, "max": total, "prompt_id": prompt_id, "node": node_id}
         self.hub.publish("progress", step, client_id)
         if jpeg is not None:
-            self.hub.publish_preview(without_metadata(jpeg), client_id)
+            self.hub.send(without_metadata(jpeg), client_id)
+
+    def text(self, node_id: str, text: str) -> None:
+        """A text that a node shows while it runs; the history does not have it."""
+        self.hub.send(text_frame(text, node_id), self.item.client_id)
+
+    def blocked(self, node_id: str, node_type: str, executed: list[str], message: str) -> None:
+        """An `execution_error` that ends nothing, and that the history does not have (sheet §3)."""
+        data = {
+            "node_id": node_id,
+            "node_type": node_type,
+            "executed": executed,
+            "exception_message": f"Execution Blocked: {message}",
+            "exception_type": "ExecutionBlocked",
+            "traceback": [],
+            "current_inputs": [],
+            "current_outputs": [],
+        }
+        self._to_client("execution_error", data)
 
     def over(self) -> None:
         """The very last event; the history entry is written by now."""
@@ -88,16 +114,12 @@ class Reporter:
         self._to_client("executing", {"node": None})
 
     def _executed(self, node_id: str, ui: JsonObject | None) -> None:
-        self._to_client("executed", {"node": node_id, "display_node": node_id, "output": ui})
+        shown = self.board.family.real(node_id)
+        self._to_client("executed", {"node": node_id, "display_node": shown, "output": ui})
 
     def _keep_output(self, node_id: str, ui: JsonObject) -> None:
         self.execution.outputs[node_id] = ui
-        self.execution.meta[node_id] = {
-            "node_id": node_id,
-            "display_node": node_id,
-            "parent_node": None,
-            "real_node_id": node_id,
-        }
+        self.execution.meta[node_id] = self.board.family.meta(node_id)
 
     def _to_client(self, kind: str, data: JsonObject) -> None:
         if self.item.client_id is not None:
@@ -105,7 +127,9 @@ class Reporter:
             self.hub.publish(kind, event, self.item.client_id)
 
     def _progress_state(self) -> None:
-        self.hub.publish("progress_state", self.board.as_json(), self.item.client_id)
+        if self.hub.hears(self.item.client_id):
+            text = f'{{"type": "progress_state", "data": {self.board.as_text()}}}'
+            self.hub.send(text, self.item.client_id)
 
 
 def now_ms() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfy_images.engine.host import InterruptedExecutionError
@@ -41,15 +43,23 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class RunningNode:
-    """Implements `ExecutionHost` for one node."""
+    """Implements `ExecutionHost` for one call of one node."""
 
     node_id: str
+    call_index: int
     reporter: Reporter
     interrupt: Interrupt
+    subgraphs: Iterator[int] = field(default_factory=itertools.count)
 
     def progress(self, value: int, total: int, preview: Image | None = None) -> None:
         self.check_interrupt()
         self.reporter.step(self.node_id, min(value, total), total, preview)
 
+    def progress_text(self, text: str, node_id: str | None = None) -> None:
+        self.reporter.text(node_id or self.node_id, text)
+
     def check_interrupt(self) -> None:
         self.interrupt.raise_if_aimed_at(self.reporter.item.prompt_id)
+
+    def subgraph_prefix(self) -> str:
+        return f"{self.node_id}.{self.call_index}.{next(self.subgraphs)}."

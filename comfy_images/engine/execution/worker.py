@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from dataclasses import dataclass, field
@@ -39,23 +40,24 @@ class Worker:
         self.queue.wake()
 
     def _work(self) -> None:
-        while True:
-            item = self.queue.get()
-            if self._cache_unwanted.is_set():
-                self._cache_unwanted.clear()
-                self.executor.cache.clear()
-            if item is None:
-                continue
-            execution = Execution()
-            reporter = Reporter(self.hub, item, execution, ProgressBoard(item.prompt_id))
-            self._run(reporter)
-            self.queue.finish(item, execution)
-            reporter.over()
+        with asyncio.Runner() as loop:  # one for all prompts: async nodes await on it
+            while True:
+                item = self.queue.get()
+                if self._cache_unwanted.is_set():
+                    self._cache_unwanted.clear()
+                    self.executor.cache.clear()
+                if item is None:
+                    continue
+                execution = Execution()
+                reporter = Reporter(self.hub, item, execution, ProgressBoard(item.prompt_id))
+                self._run(reporter, loop)
+                self.queue.finish(item, execution)
+                reporter.over()
 
-    def _run(self, reporter: Reporter) -> None:
+    def _run(self, reporter: Reporter, loop: asyncio.Runner) -> None:
         """Run one prompt. One that cannot even begin must not end the thread, and with it all others."""
         try:
-            self.executor.run(reporter)
+            loop.run(self.executor.run(reporter))
         except Exception as error:  # noqa: BLE001 - logged, and reported to the user
             _log.exception("Prompt %s could not be run", reporter.item.prompt_id)
             about = {"prompt_id": reporter.item.prompt_id, "node_id": None, "node_type": None}

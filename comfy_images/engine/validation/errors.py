@@ -9,7 +9,8 @@ from comfy_images.engine import HOW_TO_CONNECT_COMFYUI
 from comfy_images.engine.type_names import qualified_name
 
 if TYPE_CHECKING:
-    from comfy_images.engine.node_type import InputSpec, JsonObject
+    from comfy_images.engine.input_spec import InputSpec
+    from comfy_images.engine.node_type import JsonObject
 
 _LONGEST_SHOWN_LIST = 20
 

@@ -11,7 +11,8 @@ from comfy_images.engine.validation.values import check_custom, check_value, cus
 
 if TYPE_CHECKING:
     from comfy_images.engine.graph import Prompt
-    from comfy_images.engine.node_type import InputSpec, JsonObject
+    from comfy_images.engine.input_spec import InputSpec
+    from comfy_images.engine.node_type import JsonObject
     from comfy_images.engine.registry import NodeRegistry
 
 
@@ -66,7 +67,7 @@ class NodeValidator:
             raise TypeError(f"the inputs of node {node_id} are no object")
         node_type = self.registry[node["class_type"]]
         custom = custom_inputs(node_type)
-        for name, spec in node_type.inputs().items():
+        for name, spec in node_type.inputs(inputs).items():
             if name not in inputs:
                 if spec.required:
                     report.add(errors.required_input_missing(name))
@@ -82,7 +83,7 @@ class NodeValidator:
             return
         # A hope, not a fact: what is otherwise raises here, and is reported as ComfyUI does.
         source, slot = cast("tuple[str, int]", link)
-        received = self.registry[self.prompt[source]["class_type"]].return_types[slot]
+        received = self.registry[self.prompt[source]["class_type"]].returned_type(slot)
         if not _accepts(spec.type_name, received):
             report.add(errors.return_type_mismatch(spec, received, link))
             return

@@ -10,7 +10,8 @@ from comfy_images.engine.validation import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from comfy_images.engine.node_type import InputSpec, JsonObject, NodeType
+    from comfy_images.engine.input_spec import InputSpec
+    from comfy_images.engine.node_type import JsonObject, NodeType
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "INT": int,

@@ -5,8 +5,19 @@ from typing import Any
 import pytest
 
 from comfy_images.engine.execution.cache import NodeResult
-from comfy_images.engine.execution.call import HiddenValues, call_node, gather
+from comfy_images.engine.execution.call import (
+    Answer,
+    Arguments,
+    HiddenValues,
+    InnerLink,
+    call_node,
+    gather,
+    inputs_wanted,
+    merged,
+)
+from comfy_images.engine.host import ExecutionHost
 from comfy_images.engine.node_type import NodeType
+from comfy_images.engine.subgraph import ExecutionBlocker
 
 
 class _Pair:
@@ -41,33 +52,86 @@ _PAIR = NodeType("Pair", _Pair, "Pair", "tests")
 _WHOLE = NodeType("Whole", _Whole, "Whole", "tests")
 
 
-def _never() -> None:
-    """No interruption."""
+class _Quiet:
+    """A host that is not told anything; `patience` calls are let run."""
 
+    def __init__(self, patience: int = 99) -> None:
+        self._patience = patience
 
-def test_a_node_runs_once_per_element_and_short_lists_repeat_their_last() -> None:
-    result = call_node(_PAIR, {"word": ["a", "b"], "count": [1, 2, 3]}, _never)
+    def progress(self, value: int, total: int, preview: Any = None) -> None: ...
 
-    assert result == NodeResult([["a", "bb", "bbb"], [1, 1, 2, 2, 3, 3]], {"text": ["a", "b", "b"]})
+    def progress_text(self, text: str, node_id: str | None = None) -> None: ...
 
+    def subgraph_prefix(self) -> str:
+        return ""
 
-def test_a_node_that_takes_lists_runs_once() -> None:
-    result = call_node(_WHOLE, {"word": ["a"], "count": [1, 2], "own": ["7"]}, _never)
-
-    assert result == NodeResult([[["a", "7"]], [[1, 2]]], None)
-
-
-def test_an_interruption_comes_before_each_element() -> None:
-    calls: list[int] = []
-
-    def stop_at_second() -> None:
-        calls.append(1)
-        if len(calls) == 2:
+    def check_interrupt(self) -> None:
+        self._patience -= 1
+        if self._patience < 0:
             raise InterruptedError
 
+
+async def _called(
+    node_type: NodeType, arguments: Arguments, host: ExecutionHost | None = None
+) -> tuple[Answer, list[ExecutionBlocker]]:
+    """What the node answered, and which blockers it met."""
+    blockers: list[ExecutionBlocker] = []
+    quiet = host or _Quiet()
+    returned = await call_node(node_type, arguments, lambda _: quiet, blockers.append)
+    return merged(node_type, returned), blockers
+
+
+async def test_a_node_runs_once_per_element_and_short_lists_repeat_their_last() -> None:
+    answer, _ = await _called(_PAIR, {"word": ["a", "b"], "count": [1, 2, 3]})
+
+    assert answer == Answer([["a", "bb", "bbb"], [1, 1, 2, 2, 3, 3]], {"text": ["a", "b", "b"]})
+
+
+async def test_a_node_that_takes_lists_runs_once() -> None:
+    answer, _ = await _called(_WHOLE, {"word": ["a"], "count": [1, 2], "own": ["7"]})
+
+    assert answer == Answer([[["a", "7"]], [[1, 2]]], None)
+
+
+async def test_an_interruption_comes_before_each_element() -> None:
+    arguments: Arguments = {"word": ["a", "b", "c"], "count": [1]}
+
     with pytest.raises(InterruptedError):
-        call_node(_PAIR, {"word": ["a", "b", "c"], "count": [1]}, stop_at_second)
-    assert len(calls) == 2
+        await _called(_PAIR, arguments, _Quiet(patience=2))
+    assert (await _called(_PAIR, arguments, _Quiet(patience=3)))[0].ui
+
+
+async def test_a_blocked_element_blocks_its_outputs_and_no_others() -> None:
+    blocker = ExecutionBlocker("no")
+
+    answer, met = await _called(_PAIR, {"word": ["a", blocker, "c"], "count": [1]})
+
+    silent = ExecutionBlocker(None)
+    assert answer == Answer([["a", silent, "c"], [1, 1, silent, 1, 1]], {"text": ["a", "c"]})
+    assert met == [blocker]
+
+
+def test_a_subgraphs_links_wait_and_then_stand_for_all_that_the_inner_node_returned() -> None:
+    inner: dict[str, Any] = {"x": {"class_type": "Pair", "inputs": {}}}
+    answer = merged(_PAIR, [{"result": (["x", 0], [7]), "expand": inner}])
+
+    assert answer == Answer([[InnerLink("x", 0)], [7]], None, inner)
+    assert answer.inner_links() == ["x"]
+    assert answer.resolved(lambda _: NodeResult([["a", "b"]], None)).slots == [["a", "b"], [7]]
+
+
+class _Choosy(_Pair):
+    def check_lazy_status(self, word: str, count: int | None, **_hidden: Any) -> list[str]:
+        return [] if word == "none" or count is not None else ["count", "word", "nonsense"]
+
+
+def test_a_node_may_ask_for_the_lazy_inputs_that_are_missing_and_for_no_others() -> None:
+    choosy = NodeType("Choosy", _Choosy, "Choosy", "tests")
+
+    assert inputs_wanted(choosy, {"word": ["a"]}, ["count"]) == {"count"}
+    assert inputs_wanted(choosy, {"word": ["none"]}, ["count"]) == frozenset()
+    assert inputs_wanted(choosy, {"word": ["a"], "count": [1]}, []) == frozenset()
+    assert inputs_wanted(_PAIR, {"word": ["a"]}, ["count"]) == frozenset()
 
 
 def test_arguments_are_declared_inputs_links_and_hidden_values() -> None:

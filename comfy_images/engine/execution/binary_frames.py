@@ -1,4 +1,4 @@
-"""The two binary preview frames: with metadata (event 4) and without (event 1) (sheet §2)."""
+"""The binary frames: previews with metadata (event 4) and without (1), texts (3) (sheet §2)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from comfy_images.engine.node_type import JsonObject
 
 _PREVIEW_IMAGE = 1
+_TEXT = 3
 _PREVIEW_IMAGE_WITH_METADATA = 4
 _FORMAT_JPEG = 1
 _LONGEST_SIDE_PX = 512
@@ -40,3 +41,9 @@ def with_metadata(jpeg: bytes, names: JsonObject) -> Preview:
 def without_metadata(jpeg: bytes) -> Preview:
     """`[1][format][image]`: the client attributes it to the last `executing`."""
     return Preview(struct.pack(">II", _PREVIEW_IMAGE, _FORMAT_JPEG) + jpeg, with_metadata=False)
+
+
+def text_frame(text: str, node_id: str) -> bytes:
+    """`[3][length][node id][text]`: which prompt it belongs to is not said."""
+    name = node_id.encode()
+    return struct.pack(">II", _TEXT, len(name)) + name + text.encode()
