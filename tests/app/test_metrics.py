@@ -1,5 +1,6 @@
 """What an operator reads of a front door at `/metrics`, and who may read it."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -244,6 +245,13 @@ def hanging_url() -> Iterator[str]:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"postgresql://x@127.0.0.1:{listener.getsockname()[1]}/x"
+
+
+def test_the_page_about_it_lists_every_metric(house: House) -> None:
+    page = Path(__file__).parents[2] / "docs" / "observability.md"
+    listed = re.findall(r"^\| `(comfyburst_\w+)` \| (\w+)", page.read_text(), re.MULTILINE)
+    shown = re.findall(r"^# TYPE (comfyburst_\w+) (\w+)$", scraped(house), re.MULTILINE)
+    assert sorted(listed) == sorted(shown)
 
 
 # --- who may read -------------------------------------------------------------------------------
