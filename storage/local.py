@@ -6,31 +6,24 @@ whole, is written once, and is there after a power cut once its commit has retur
 
 import asyncio
 import contextlib
-import errno
-import logging
 import os
 import secrets
 import stat
-import threading
 import time
-from collections.abc import AsyncIterator, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from storage.keys import checked_key
+from storage.local_upload import LocalUpload, disk_errors
 from storage.protocol import Delivery, SignedRequest, StorageError, StorageFullError
-from storage.signed_query import BadSignatureError, signed_query, verified_query
-
-__all__ = ["BadSignatureError", "GetGrant", "LocalStorage", "LocalUpload", "PutGrant"]
-
-log = logging.getLogger(__name__)
+from storage.signed_query import signed_query, verified_query
 
 FILES_PATH: Final = "/files"
 _READ_BYTES: Final = 1 << 20
 _NO_LIMIT: Final = (1 << 63) - 1
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_OBJECT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -78,7 +71,7 @@ class LocalStorage:
         """Store a byte, as an upload would; raises StorageError."""
         await asyncio.to_thread(self._check)
 
-    async def begin_upload(self, key: str) -> "LocalUpload":
+    async def begin_upload(self, key: str) -> LocalUpload:
         """Open a temporary file."""
         return await asyncio.to_thread(self._begin, self.path(key))
 
@@ -177,9 +170,9 @@ class LocalStorage:
             if upload is not None:
                 upload.abort_now()
 
-    def _begin(self, target: Path) -> "LocalUpload":
+    def _begin(self, target: Path) -> LocalUpload:
         path = self._incoming / secrets.token_hex(16)
-        with _disk_errors():
+        with disk_errors():
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = FileIO(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600))
         return LocalUpload(file, path, target, self.root)
@@ -187,7 +180,7 @@ class LocalStorage:
     def _drop_unfinished(self, older_than_s: float) -> int:
         oldest = time.time() - older_than_s
         dropped = 0
-        with _disk_errors():
+        with disk_errors():
             for path in self._incoming.glob("*"):
                 with contextlib.suppress(FileNotFoundError):  # committed or aborted meanwhile
                     if path.stat().st_mtime < oldest:
@@ -196,78 +189,8 @@ class LocalStorage:
         return dropped
 
 
-@dataclass(slots=True)
-class LocalUpload:
-    """A temporary file, unseen until it is linked to its key."""
-
-    file: FileIO
-    path: Path
-    target: Path
-    root: Path
-    # A write that was canceled goes on in its thread: abort must not close the file beneath it.
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    async def write(self, chunk: bytes) -> None:
-        """Append off the event loop."""
-        await asyncio.to_thread(self.write_now, chunk)
-
-    async def commit(self) -> bool:
-        """Link into place; False where the key exists already, and nothing changes."""
-        return await asyncio.to_thread(self.commit_now)
-
-    async def abort(self) -> None:
-        """Remove the temporary file."""
-        await asyncio.to_thread(self.abort_now)
-
-    def write_now(self, chunk: bytes) -> None:
-        """Append; a disk takes what it has room for, and says so with the next piece."""
-        view = memoryview(chunk)
-        with self._lock, _disk_errors():
-            while view:
-                view = view[self.file.write(view) :]
-
-    def commit_now(self) -> bool:
-        """Link into place, and let it be on the disk before it is said to be."""
-        with self._lock, _disk_errors():
-            os.fsync(self.file.fileno())
-            self.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                os.link(self.path, self.target)
-                self._sync_folders()
-            except FileExistsError:
-                return False
-            finally:
-                self._drop()
-        return True
-
-    def abort_now(self) -> None:
-        """Remove the temporary file; nothing to do after commit."""
-        with self._lock:
-            try:
-                self._drop()
-            except OSError as error:
-                log.warning("%s stays until unfinished uploads are dropped: %s", self.path, error)
-
-    def _sync_folders(self) -> None:
-        """All of them up to the root: any may be new, made by us or a moment ago by another."""
-        folder = self.target.parent
-        while True:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if folder == self.root:
-                return
-            folder = folder.parent
-
-    def _drop(self) -> None:
-        self.file.close()
-        self.path.unlink(missing_ok=True)
-
-
 def _size(path: Path) -> int | None:
-    with _disk_errors():
+    with disk_errors():
         try:
             found = path.stat()
         except _NO_OBJECT:
@@ -277,27 +200,15 @@ def _size(path: Path) -> int | None:
 
 def _delete(paths: Sequence[Path]) -> None:
     for path in paths:
-        with _disk_errors(), contextlib.suppress(*_NO_OBJECT):
+        with disk_errors(), contextlib.suppress(*_NO_OBJECT):
             path.unlink()
 
 
 def _open(path: Path) -> FileIO:
-    with _disk_errors():
+    with disk_errors():
         return FileIO(path)
 
 
 def _read(file: FileIO) -> bytes | None:
-    with _disk_errors():
+    with disk_errors():
         return file.read(_READ_BYTES)
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageFullError(f"no room left: {error.strerror}") from error
-        raise StorageError(str(error)) from error
-    except ValueError as error:  # a file that abort has closed
-        raise StorageError(str(error)) from error

@@ -7,8 +7,9 @@ from app.assets.service import AssetService, storage_full, storage_unavailable
 from app.errors import AppError
 from app.http import file_response
 from app.provided import provided, provided_storage
-from storage.local import BadSignatureError, LocalStorage, PutGrant
+from storage.local import LocalStorage, PutGrant
 from storage.protocol import StorageError, StorageFullError
+from storage.signed_query import BadSignatureError
 
 router = APIRouter(prefix="/files", include_in_schema=False)
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.local import BadSignatureError, LocalStorage
+from storage.local import LocalStorage
 from storage.protocol import Delivery, StorageError, StorageFullError
-from storage.signed_query import signed_query
+from storage.signed_query import BadSignatureError, signed_query
 
 ORIGIN = "http://127.0.0.1:8000"
 PNG = Delivery(content_type="image/png", file_name="a b.png", inline=True)
