@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
 from app.openapi.errors import BY_KEY, REFUSALS, Refusal, failures_table, refusals_table
+from app.openapi.events import Events
 from app.openapi.examples import SUMMARIES, example
 from app.openapi.operations import OPERATIONS, Examples, Operation, Reply
 from app.openapi.parts import HEADERS
@@ -152,7 +153,9 @@ def _events_table(known: Operation) -> str:
         f"| `{name}` | {what} | {_fields(model)} |"
         for name, (model, what) in (known.events or {}).items()
     ]
-    return "\n\n" + "\n".join(["| `event` | Meaning | `data` |", "|---|---|---|", *rows])
+    return "\n\n" + "\n".join(
+        ["| `event` | Meaning | `data`; what has a `?` may be absent |", "|---|---|---|", *rows]
+    )
 
 
 def _fields(model: type[BaseModel]) -> str:
@@ -165,7 +168,9 @@ def _fields(model: type[BaseModel]) -> str:
 
 def _responses(declared: Json, known: Operation) -> Json:
     made = {
-        str(status): _reply(declared.get(str(status), {}), reply)
+        str(status): _stream(reply, known.events)
+        if known.events
+        else _reply(declared.get(str(status), {}), reply)
         for status, reply in known.replies.items()
     }
     for status in sorted({BY_KEY[key].status for key in known.codes}):
@@ -185,6 +190,31 @@ def _reply(declared: Json, reply: Reply) -> Json:
         if reply.examples:
             made["content"][reply.media_type]["examples"] = _examples(reply.examples)
     return made
+
+
+def _stream(reply: Reply, events: Events) -> Json:
+    # Before OpenAPI 3.2 has `itemSchema`, the schema of a stream is read as that of each frame.
+    frames = [_frame(name, model) for name, (model, _) in events.items()]
+    content = {"schema": {"oneOf": frames}, "examples": _examples(reply.examples)}
+    return {
+        "description": reply.description,
+        "headers": _headers((_REQUEST_ID,)),
+        "content": {"text/event-stream": content},
+    }
+
+
+def _frame(event: str, model: type[BaseModel]) -> Json:
+    data = {"contentMediaType": "application/json", "contentSchema": ref(model.__name__)}
+    return {
+        "title": event,
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"const": event},
+            "id": {"type": "string"},
+            "data": {"type": "string", **data},
+        },
+    }
 
 
 def _declared_schema(declared: Json) -> Json | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from app.assets.schemas import FromHash
 from app.jobs.schemas import JobRequest
 from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS, Events
-from app.openapi.parts import IF_NONE_MATCH, LABELS, RANGE, UPLOAD
+from app.openapi.parts import IDEMPOTENCY_KEY, IF_NONE_MATCH, LABELS, RANGE, UPLOAD
 
 Examples = tuple[str, ...]
 """By the names of `examples.py`."""
@@ -60,7 +60,6 @@ _BODY: Final = (
 _JSON: Final = (*_BODY, "422 invalid_json")
 
 _BINARY: Final = {"type": "string", "format": "binary"}
-_STREAM: Final = {"type": "string", "description": "Frames of `event:`, `id:` and `data:`."}
 _ASSET_REF: Final = {"$ref": "#/components/schemas/Asset"}
 _FILE_HEADERS: Final = ("ETag", "Accept-Ranges", "Content-Disposition")
 
@@ -130,8 +129,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         replies={
             200: Reply(
                 ("job_events",),
-                media_type="text/event-stream",
-                schema=_STREAM,
                 description="The stream.",
             )
         },
@@ -153,8 +150,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         replies={
             200: Reply(
                 ("workspace_events",),
-                media_type="text/event-stream",
-                schema=_STREAM,
                 description="The stream.",
             )
         },
@@ -170,6 +165,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "507 storage_full",
         ),
         multipart=UPLOAD,
+        parameters=(IDEMPOTENCY_KEY,),
         body_examples=("request_upload",),
         replies={
             200: Reply(

@@ -29,6 +29,14 @@ IF_NONE_MATCH: Final[Mapping[str, Any]] = {
     "schema": {"type": "string"},
 }
 
+IDEMPOTENCY_KEY: Final[Mapping[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent by v2's clients, and not needed: a repeated upload makes nothing new.",
+    "schema": {"type": "string"},
+}
+
 # In the order in which the official clients send the parts.
 UPLOAD: Final[Mapping[str, Any]] = {
     "type": "object",
