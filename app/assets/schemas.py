@@ -44,7 +44,10 @@ class FromHash(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    hash: str = Field(description="`blake3:` and 64 hexadecimal digits.")
+    hash: str = Field(
+        json_schema_extra={"pattern": "^[bB][lL][aA][kK][eE]3:[0-9a-fA-F]{64}$"},
+        description="`blake3:` and 64 hexadecimal digits.",
+    )
     file_path: str | None = Field(
         default=None, description="A relative path; default: the digits of the hash."
     )

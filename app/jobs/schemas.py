@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
 from app.jobs.transitions import PublicStatus
@@ -16,6 +17,17 @@ MAX_TAGS = 16
 
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
 Label = Annotated[str, Field(max_length=MAX_METADATA_LENGTH)]
+
+
+_GRAPH: JsonDict = {
+    "minProperties": 1,
+    "additionalProperties": {
+        "type": "object",
+        "required": ["class_type", "inputs"],
+        "properties": {"class_type": {"type": "string"}, "inputs": {"type": "object"}},
+    },
+}
+"""Described, not validated: `check_structure` names every node that is wrong."""
 
 
 class ExtraData(BaseModel):
@@ -37,6 +49,7 @@ class JobRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     workflow: dict[str, Any] = Field(
+        json_schema_extra=_GRAPH,
         description="An API-format graph: `{node_id: {class_type, inputs}}`. Where a node expects a "
         'file, its input is `{"__type": "core/ASSET", "info": {"id": "<asset id>"}}` or the '
         "`file_path` of an upload.",

@@ -210,7 +210,7 @@ def _frame(event: str, model: type[BaseModel]) -> Json:
         "type": "object",
         "required": ["event", "data"],
         "properties": {
-            "event": {"const": event},
+            "event": {"type": "string", "const": event},
             "id": {"type": "string"},
             "data": {"type": "string", **data},
         },
