@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+import psycopg
 import pytest
 from starlette.responses import JSONResponse
 
@@ -159,8 +160,7 @@ def nested(asset_id: str) -> dict[str, Any]:
 
 
 def test_all_seven_states_are_as_the_sdk_has_them(programs: None, settings: Settings) -> None:
-    quick = settings.model_copy(update={"start_within_s": 1.0, "reap_every_s": 0.2})
-    with opened_house(quick) as house:
+    with opened_house(settings.model_copy(update={"reap_every_s": 0.2})) as house:
         worker = house.worker(WorkerGrant(workspaces=None, environments=["local"], slots=9))
         ids: dict[str, str] = {}
         for status in ("succeeded", "failed", "canceled", "canceling", "running"):
@@ -177,14 +177,23 @@ def test_all_seven_states_are_as_the_sdk_has_them(programs: None, settings: Sett
             if status == "canceled":
                 worker.send({"type": "canceled"})
         ids["expired"] = house.alice.submit()["id"]
-        while house.alice.job(ids["expired"])["status"] == "queued":
-            time.sleep(0.05)
+        let_start_pass(house, ids["expired"])
         ids["queued"] = house.alice.submit()["id"]
         jobs = Sdk(CLIENTS, house.url, house.alice.key).run("read", *ids.values())
     assert [job.get("status", job) for job in jobs] == list(ids)
     assert [job["objections"] for job in jobs] == [[]] * 7
     assert {job["format"] for job in jobs} == {"api"}
     assert jobs[1]["error"]["message"] == "boom"
+
+
+def let_start_pass(house: House, job_id: str) -> None:
+    """Move the moment by which a job must have started into the past, and wait for the reaper."""
+    with psycopg.connect(house.settings.database_url) as connection:
+        connection.execute("update app.jobs set start_by = now() where id = %s", [job_id])
+    until = time.monotonic() + 20
+    while house.alice.job(job_id)["status"] == "queued":
+        assert time.monotonic() < until, "it did not expire"
+        time.sleep(0.05)
 
 
 def test_outputs_of_every_kind_are_there(house: House, sdk: Sdk) -> None:
@@ -211,7 +220,7 @@ def test_waiting_ends_with_the_job(house: House, front: Front, sdk: Sdk, after_s
         ended = time.monotonic()
         assert program.hear() == {"status": "succeeded", "outputs": 0}
         late_s = time.monotonic() - ended
-    assert late_s < 0.5
+    assert late_s < 1
     polls = front.seen("GET", f"/api/v2/jobs/{job['id']}?wait=20")
     assert len(polls) == (1 if after_s < 20 else 2), "each is held for 20 s, not for 30"
 
