@@ -159,8 +159,8 @@ class LocalStorage:
             upload.write_now(b"x")
             upload.commit_now()
             probe.unlink()
-        except StorageFullError:
-            raise
+        except StorageFullError as error:
+            raise StorageFullError(f"{error}; make room for {self.root}") from error
         except (StorageError, OSError) as error:
             raise StorageError(
                 f"{error}; let this user write and make hard links in {self.root}, "

@@ -120,8 +120,9 @@ def server(folder: Path, name: str) -> Generator[subprocess.Popen[bytes]]:
     """One of Swift's servers, for as long as the block lasts."""
     script = Path(sys.executable).with_name(f"swift-{name}-server")
     with (folder / f"{name}.log").open("wb") as log:
+        # By the interpreter: a script names its venv, and a checkout may have moved since.
         process = subprocess.Popen(  # noqa: S603 - of our own venv
-            [str(script), str(folder / f"{name}.conf")],
+            [sys.executable, str(script), str(folder / f"{name}.conf")],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

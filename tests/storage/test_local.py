@@ -84,28 +84,38 @@ async def test_a_full_disk_is_said_and_leaves_nothing(storage: LocalStorage) -> 
     assert files_in(storage.root) == []
 
 
-async def fill_beyond_quota(root: str) -> None:
-    """Run in a process of its own that may not write files over 1 MiB."""
-    storage = LocalStorage(Path(root), KEY)
+async def fill(storage: LocalStorage) -> None:
     upload = await storage.begin_upload("w/large")
     try:
         for _ in range(4):
             await upload.write(b"x" * 500_000)
-    except StorageFullError:
+    finally:
         await upload.abort()
-        return
-    raise AssertionError("2 MB went into 1 MiB")
 
 
-def test_an_upload_over_a_quota_is_said_and_leaves_nothing(storage: LocalStorage) -> None:
+async def check(storage: LocalStorage) -> None:
+    await storage.check()
+
+
+@pytest.mark.parametrize(
+    ("what", "most_bytes", "says"), [(fill, 1 << 20, "no room left"), (check, 0, "make room for")]
+)
+def test_a_quota_that_is_met_is_said_and_nothing_stays(
+    storage: LocalStorage, what: Callable[..., object], most_bytes: int, says: str
+) -> None:
+    """In a process of its own, which may not write larger files."""
     code = (
-        "import asyncio, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20,) * 2);"
-        "from tests.storage.test_local import fill_beyond_quota as fill; asyncio.run(fill(sys.argv[1]))"
+        "import asyncio, resource; from pathlib import Path;"
+        "from tests.storage import test_local as t;"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes},) * 2);"
+        f"asyncio.run(t.{what.__name__}(t.LocalStorage(Path({str(storage.root)!r}), b'k')))"
     )
     done = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-c", code, str(storage.root)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "StorageFullError" in last
+    assert says in last
     assert files_in(storage.root) == []
 
 
