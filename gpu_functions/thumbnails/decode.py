@@ -17,7 +17,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 MAX_MEMORY_BYTES = 2 << 30
 MAX_PIXELS = 80_000_000
@@ -107,7 +107,7 @@ def thumbnail(descriptor: int, kind: str) -> bytes:
     return out.getvalue()
 
 
-def _frame(file: io.BufferedReader) -> Any:
+def _frame(file: BinaryIO) -> Any:
     """The first picture of a video."""
     av = importlib.import_module("av")  # only ComfyUI's interpreter has it
     for demuxer in DEMUXERS:
@@ -117,7 +117,7 @@ def _frame(file: io.BufferedReader) -> Any:
     raise ValueError("no picture")
 
 
-def _frames(av: Any, file: io.BufferedReader, demuxer: str) -> Iterator[Any]:
+def _frames(av: Any, file: BinaryIO, demuxer: str) -> Iterator[Any]:
     try:
         with av.open(file, format=demuxer) as container:
             yield from container.decode(video=0)
