@@ -27,11 +27,6 @@ from tests.running import Running, running, steps
 pytestmark = NEEDS_CLIENTS
 
 
-@pytest.fixture
-def as_the_sdk_wants_it() -> None:
-    """These tests start front doors of their own."""
-
-
 @pytest.fixture(scope="module")
 def public_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
     """The whole product, reached as the endpoint of a deployment."""
@@ -71,6 +66,7 @@ def inverted(image: str) -> dict[str, Any]:
 
 
 def test_a_file_goes_in_and_comes_out_and_is_uploaded_once(cli: Cli) -> None:
+    """v2.27: end to end, and once more."""
     name = "夏 'red' photo.png"
     Image.new("RGB", (16, 16), (255, 0, 0)).save(cli.folder / "input" / name)
 

@@ -39,11 +39,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def as_the_sdk_wants_it() -> None:
-    """These tests start stacks of their own."""
-
-
 @contextmanager
 def started_by_hand(folder: Path) -> Generator[str]:
     """A ComfyUI as its user starts it, with our pack linked in; yields its URL."""

@@ -16,11 +16,6 @@ from tests.conformance.clients.front import Front, fronting
 from tests.conformance.python.flavours import Flavour, opened
 
 
-@pytest.fixture
-def as_the_sdk_wants_it() -> None:
-    """These tests need no stack."""
-
-
 @pytest.fixture(params=["sync", "async"])
 def flavour(request: pytest.FixtureRequest) -> Flavour:
     """Which of the two clients."""

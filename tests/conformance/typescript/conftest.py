@@ -11,11 +11,6 @@ from tests.conformance.clients.installed import CLIENTS
 from tests.conformance.clients.node import Sdk, compile_programs
 
 
-@pytest.fixture
-def as_the_sdk_wants_it() -> None:
-    """These tests need no stack."""
-
-
 @pytest.fixture(scope="session")
 def programs() -> None:
     """Compiled, once."""
