@@ -27,7 +27,7 @@ SAMPLES: Final[Mapping[str, tuple[Sample, ...]]] = {
 curl -s $COMFY_BASE_URL/api/v2/jobs \
   -H "Authorization: Bearer $COMFY_API_KEY" \
   -H "Content-Type: application/json" \
-  -H "Idempotency-Key: $(uuidgen)" \
+  -H "Idempotency-Key: poster-$(date +%s)" \
   -d "{\"workflow\": $(cat comfy_images/catalog/poster.json)}"
 """),
         _python("""

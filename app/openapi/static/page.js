@@ -3,17 +3,25 @@
 
 const sans = "system-ui, sans-serif";
 const mono = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
-const light = { ink: "#1b1a18", soft: "#5f5a52", paper: "#f4f0e8", raised: "#ebe5d9", line: "#d9d1c2", mark: "#c2410c" };
-const dark = { ink: "#ece7dd", soft: "#a49d91", paper: "#171614", raised: "#211f1c", line: "#37342f", mark: "#fb923c" };
+const light = {
+  ink: "#1b1a18", soft: "#5f5a52", raised: "#ebe5d9", line: "#d9d1c2",
+  mark: "#c2410c", chosen: "#c2410c", good: "#1a6b2e", bad: "#a3210f",
+};
+const dark = {
+  ink: "#ece7dd", soft: "#a49d91", raised: "#211f1c", line: "#37342f",
+  mark: "#fb923c", chosen: "#d9541c", good: "#8fd694", bad: "#ff9d8a",
+};
 
 function theme(colour) {
   return {
     breakpoints: { small: "50rem", medium: "78rem", large: "105rem" },
     colors: {
-      primary: { main: colour.mark },
+      primary: { main: colour.chosen }, // on white, and white on it
+      success: { main: colour.good },
+      error: { main: colour.bad },
       text: { primary: colour.ink, secondary: colour.soft },
       border: { dark: colour.line, light: colour.line },
-      responses: { success: { tabTextColor: "#8fd694" }, error: { tabTextColor: "#ff9d8a" } },
+      responses: { success: { tabTextColor: dark.good }, error: { tabTextColor: dark.bad } },
     },
     schema: { nestedBackground: colour.raised, linesColor: colour.line, typeNameColor: colour.soft, requireLabelColor: colour.mark },
     typography: {
