@@ -15,6 +15,11 @@ _TRIES: Final = (1, 2, 3, 5, 10)
 _WAITING: Final = frozenset({"queued", "dispatched"})
 
 
+def changes_status(move: Move) -> bool:
+    """An output, a line of its log and the wish to cancel it leave a job where it is."""
+    return move.started or move.ended or move.status in _WAITING
+
+
 class JobMetrics:
     """The instruments."""
 
@@ -46,9 +51,8 @@ class JobMetrics:
         )
 
     def moved(self, move: Move) -> None:
-        """Count a transition; an output or a log line leaves a job where it is."""
-        if move.started or move.ended or move.status in _WAITING:
-            self._transitions.labels(move.status).inc()
+        """Count a change of status."""
+        self._transitions.labels(move.status).inc()
         lifetime = move.lifetime
         if lifetime is None:
             return

@@ -13,6 +13,7 @@ from app.events.hub import EventHub, Move
 from app.logs import learnt
 from app.maintenance.service import Duty
 from app.observability.duties import TimedDuty
+from app.observability.jobs import changes_status
 from app.observability.metrics import Metrics, Scrape
 from app.observability.requests import RequestMeter
 from app.observability.state import Watch
@@ -40,8 +41,9 @@ class Observability:
     def moved(self, move: Move) -> None:
         """A transition was committed here."""
         learnt(job_id=str(move.job_id), workspace_id=str(move.workspace_id))
-        self.metrics.jobs.moved(move)
-        self.tracing.moved(move)
+        if changes_status(move):
+            self.metrics.jobs.moved(move)
+            self.tracing.moved(move)
 
     def storage(self, storage: Storage) -> Storage:
         """The same, counted."""

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from psycopg import Error as PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -26,6 +27,9 @@ REST: Final = 50
 """For a deep queue the answer is kept longer: asking takes at most a fiftieth of the time."""
 PATIENCE_S: Final = 1.0
 """A store that takes longer counts as down: a scrape must come back before Prometheus gives up."""
+
+_NO_ANSWER: Final = (AppError, PostgresError, RedisError, OSError, TimeoutError)
+"""Away, or there and not migrated."""
 
 Seen = TypeVar("Seen")
 
@@ -99,7 +103,7 @@ async def _in_time(question: Coroutine[Any, Any, Seen]) -> Seen | None:
         return None
     try:
         return task.result()
-    except (AppError, RedisError, OSError, TimeoutError):
+    except _NO_ANSWER:
         return None
 
 

@@ -22,6 +22,7 @@ from app.observability.duties import DutyMetrics, TimedDuty
 from app.observability.repository import StandingRepository
 from app.observability.state import Watch
 from app.observability.storage import MeteredStorage, StorageMetrics
+from infra.local.postgres import EmbeddedPostgres
 from storage.local import LocalStorage
 from storage.protocol import StorageError
 from tests.app.conftest import House, Machine
@@ -54,6 +55,7 @@ def run_a_job(house: House) -> dict[str, Any]:
     job = house.alice.submit()
     assert house.executor.claim() is not None
     house.executor.put_output(b"12345")
+    house.executor.send({"type": "log", "level": "info", "message": "no change of status"})
     house.executor.succeed()
     return house.alice.job(job["id"])
 
@@ -220,6 +222,15 @@ def test_a_scrape_without_a_database_says_so_and_invents_nothing(
     assert value(reply.text, "comfyburst_up", store="redis") == 1
     names = {sample.name for sample in samples(reply.text)}
     assert not names & {"comfyburst_jobs", "comfyburst_queue_oldest_ready_seconds"}
+
+
+def test_a_database_that_is_not_migrated_is_up_and_has_no_jobs(
+    settings: Settings, postgres: EmbeddedPostgres
+) -> None:
+    with serving(settings.model_copy(update={"database_url": postgres.url})) as url:
+        text = httpx.get(f"{url}/metrics", timeout=10).text
+    assert value(text, "comfyburst_up", store="database") == 1
+    assert value(text, "comfyburst_jobs", backend="local", status="queued") is None
 
 
 def test_without_redis_nothing_is_said_of_it(settings: Settings) -> None:

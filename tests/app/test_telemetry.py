@@ -262,6 +262,8 @@ def test_one_job_is_one_trace_on_both_sides(collector: Collector, tmp_path: Path
         ("comfyburst-worker", "execution"),
         ("comfyburst-worker", "outputs"),
     } <= told
+    names = [name for _, trace, name, _ in collector.spans() if trace == UUID(job_id).hex]
+    assert names.count("job running") == 1
     submits = [job for _, _, name, job in collector.spans() if name == "POST /api/v2/jobs"]
     assert submits == [job_id]
     assert not [
