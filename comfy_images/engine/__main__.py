@@ -7,7 +7,6 @@ import sys
 
 from aiohttp import web
 
-from comfy_images.engine import HOW_TO_CONNECT_COMFYUI
 from comfy_images.engine.application import create_application
 from comfy_images.engine.options import parse_options
 
@@ -17,9 +16,6 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     options = parse_options(sys.argv[1:])
-    log = logging.getLogger("comfy_images.engine")
-    log.info(HOW_TO_CONNECT_COMFYUI)
-    log.info("Serving %s on http://%s:%s", options.base_directory, options.host, options.port)
     # No grace for open connections: a stop is followed by a kill, and WebSockets never end.
     web.run_app(
         create_application(options),

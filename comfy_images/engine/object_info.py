@@ -29,15 +29,17 @@ def describe(node_type: NodeType) -> JsonObject:
     tooltips = getattr(implementation, "OUTPUT_TOOLTIPS", None)
     if tooltips is not None:
         entry["output_tooltips"] = list(tooltips)
-    experimental = bool(getattr(implementation, "EXPERIMENTAL", False))
+    marks = {
+        "deprecated": bool(getattr(implementation, "DEPRECATED", False)),
+        "experimental": bool(getattr(implementation, "EXPERIMENTAL", False)),
+    }
     if node_type.version > 1:
         entry |= {
             "output_tooltips": [None] * len(returns),
             "output_matchtypes": getattr(implementation, "OUTPUT_MATCHTYPES", None),
-            "deprecated": False,
-            "experimental": experimental,
+            **marks,
             "api_node": False,
         }
-    elif experimental:
-        entry["experimental"] = True
+    else:
+        entry |= {mark: True for mark, is_set in marks.items() if is_set}
     return entry

@@ -12,6 +12,7 @@ from comfy_images.engine.execution.executor import Executor
 from comfy_images.engine.execution.running_node import Interrupt
 from comfy_images.engine.execution.worker import Worker
 from comfy_images.engine.folders import Folders
+from comfy_images.engine.log_buffer import LogBuffer
 from comfy_images.engine.prompt_queue import PromptQueue
 from comfy_images.engine.registry import NodeRegistry, module_types, pack_types
 from comfy_images.engine.sockets import SocketHub
@@ -32,6 +33,7 @@ class Engine:
     hub: SocketHub
     worker: Worker
     interrupt: Interrupt
+    logs: LogBuffer = field(default_factory=LogBuffer)
     prompt_numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def exec_info(self) -> JsonObject:

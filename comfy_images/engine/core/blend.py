@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
+from comfy_images.engine.core.node import CoreNode, Inputs, combo
 from comfy_images.engine.core.pixels import Pixels, clipped
 from comfy_images.engine.core.resample import resample
 
@@ -40,26 +41,19 @@ _MODES: dict[str, Callable[[Pixels, Pixels], Pixels]] = {
 }
 
 
-class ImageBlend:
+class ImageBlend(CoreNode):
     """`blend_factor` is the share of the formula's result; the rest is image1."""
 
     RETURN_TYPES = ("IMAGE",)
-    FUNCTION = "blend"
     CATEGORY = "image/postprocessing"
+    required: ClassVar[Inputs] = {
+        "image1": ("IMAGE", {}),
+        "image2": ("IMAGE", {}),
+        "blend_factor": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0, "step": 0.01}),
+        "blend_mode": combo(list(_MODES)),
+    }
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        factor = {"default": 0.5, "min": 0.0, "max": 1.0, "step": 0.01}
-        return {
-            "required": {
-                "image1": ("IMAGE", {}),
-                "image2": ("IMAGE", {}),
-                "blend_factor": ("FLOAT", factor),
-                "blend_mode": ("COMBO", {"multiselect": False, "options": list(_MODES)}),
-            }
-        }
-
-    def blend(
+    def run(
         self, image1: Pixels, image2: Pixels, blend_factor: float, blend_mode: str
     ) -> tuple[Pixels]:
         if image1.shape[1:3] != image2.shape[1:3]:

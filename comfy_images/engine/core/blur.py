@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from comfy_images.engine.core.node import CoreNode, Inputs, whole
 from comfy_images.engine.core.pixels import clipped
 
 if TYPE_CHECKING:
@@ -17,48 +18,34 @@ Floats = NDArray[np.float64]
 _SHARPEN_GAIN = 10
 
 
-class ImageBlur:
+class ImageBlur(CoreNode):
     """A Gaussian of 2 * radius + 1 pixels; `sigma` is in units of the radius, as captured."""
 
     RETURN_TYPES = ("IMAGE",)
-    FUNCTION = "blur"
     CATEGORY = "image/postprocessing"
+    required: ClassVar[Inputs] = {
+        "image": ("IMAGE", {}),
+        "blur_radius": whole(1, 1, 31),
+        "sigma": ("FLOAT", {"default": 1.0, "min": 0.1, "max": 10.0, "step": 0.1}),
+    }
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        return {
-            "required": {
-                "image": ("IMAGE", {}),
-                "blur_radius": ("INT", {"default": 1, "min": 1, "max": 31, "step": 1}),
-                "sigma": ("FLOAT", {"default": 1.0, "min": 0.1, "max": 10.0, "step": 0.1}),
-            }
-        }
-
-    def blur(self, image: Pixels, blur_radius: int, sigma: float) -> tuple[Pixels]:
+    def run(self, image: Pixels, blur_radius: int, sigma: float) -> tuple[Pixels]:
         return (blurred(image, blur_radius, sigma),)
 
 
-class ImageSharpen:
+class ImageSharpen(CoreNode):
     """Adds `alpha` times ten of what a blur takes away."""
 
     RETURN_TYPES = ("IMAGE",)
-    FUNCTION = "sharpen"
     CATEGORY = "image/postprocessing"
+    required: ClassVar[Inputs] = {
+        "image": ("IMAGE", {}),
+        "sharpen_radius": whole(1, 1, 31),
+        "sigma": ("FLOAT", {"default": 1.0, "min": 0.1, "max": 10.0, "step": 0.01}),
+        "alpha": ("FLOAT", {"default": 1.0, "min": 0.0, "max": 5.0, "step": 0.01}),
+    }
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        return {
-            "required": {
-                "image": ("IMAGE", {}),
-                "sharpen_radius": ("INT", {"default": 1, "min": 1, "max": 31, "step": 1}),
-                "sigma": ("FLOAT", {"default": 1.0, "min": 0.1, "max": 10.0, "step": 0.01}),
-                "alpha": ("FLOAT", {"default": 1.0, "min": 0.0, "max": 5.0, "step": 0.01}),
-            }
-        }
-
-    def sharpen(
-        self, image: Pixels, sharpen_radius: int, sigma: float, alpha: float
-    ) -> tuple[Pixels]:
+    def run(self, image: Pixels, sharpen_radius: int, sigma: float, alpha: float) -> tuple[Pixels]:
         detail = image - blurred(image, sharpen_radius, sigma)
         return (clipped(image + np.float32(alpha * _SHARPEN_GAIN) * detail),)
 

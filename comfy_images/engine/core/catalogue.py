@@ -6,44 +6,107 @@ import random
 import string
 from typing import TYPE_CHECKING, Any
 
+from comfy_images.engine.core import batch, mask, text, turn, value
 from comfy_images.engine.core.add_noise import ImageAddNoise
 from comfy_images.engine.core.blend import ImageBlend
 from comfy_images.engine.core.blur import ImageBlur, ImageSharpen
+from comfy_images.engine.core.composite import ImageCompositeMasked
 from comfy_images.engine.core.create import EmptyImage, ImageInvert
-from comfy_images.engine.core.load_image import LoadImage
-from comfy_images.engine.core.save_image import PreviewImage, SaveImage
-from comfy_images.engine.core.scale import ImageScale
+from comfy_images.engine.core.load_image import LoadImage, LoadImageMask
+from comfy_images.engine.core.resize import ResizeImageMaskNode
+from comfy_images.engine.core.save_animated import SaveAnimatedPNG, SaveAnimatedWEBP
+from comfy_images.engine.core.save_image import MaskPreview, PreviewImage, SaveImage
+from comfy_images.engine.core.scale import ImageScale, ImageScaleBy, ImageScaleToTotalPixels
 from comfy_images.engine.node_type import NodeType
 
 if TYPE_CHECKING:
     from comfy_images.engine.folders import Folders
 
-_FILTERS = "comfy_extras.nodes_post_processing"
-_IMAGES = "comfy_extras.nodes_images"
+# By ComfyUI's module and style of declaration: the classes with the names that are shown for them.
+_OLDER: dict[str, dict[type[Any], str]] = {
+    "nodes": {
+        LoadImage: "Load Image",
+        LoadImageMask: "Load Image (as Mask)",
+        ImageScale: "Upscale Image",
+        ImageScaleBy: "Upscale Image By",
+        ImageInvert: "Invert Image",
+        batch.ImageBatch: "Batch Images",
+        EmptyImage: "EmptyImage",
+        SaveImage: "Save Image",
+        PreviewImage: "Preview Image",
+    },
+    "comfy_extras.nodes_preview_any": {text.PreviewAny: "Preview as Text"},
+}
+_NEWER: dict[str, dict[type[Any], str | None]] = {
+    "comfy_extras.nodes_post_processing": {
+        ImageSharpen: None,
+        ImageBlur: None,
+        ImageBlend: None,
+        ImageScaleToTotalPixels: None,
+        ResizeImageMaskNode: "Resize Image/Mask",
+        batch.BatchImagesNode: "Batch Images",
+        batch.BatchMasksNode: "Batch Masks",
+    },
+    "comfy_extras.nodes_images": {
+        ImageAddNoise: None,
+        turn.ImageFlip: None,
+        turn.ImageRotate: None,
+        turn.ImageCrop: "Image Crop",
+        batch.RepeatImageBatch: None,
+        batch.ImageFromBatch: None,
+        batch.GetImageSize: "Get Image Size",
+        SaveAnimatedPNG: None,
+        SaveAnimatedWEBP: None,
+    },
+    "comfy_extras.nodes_mask": {
+        mask.SolidMask: None,
+        mask.InvertMask: None,
+        mask.ThresholdMask: None,
+        mask.CropMask: None,
+        mask.GrowMask: "Grow Mask",
+        mask.MaskToImage: "Convert Mask to Image",
+        mask.ImageToMask: "Convert Image to Mask",
+        mask.ImageColorToMask: None,
+        ImageCompositeMasked: None,
+        MaskPreview: "Preview Mask",
+    },
+    "comfy_extras.nodes_string": {
+        text.StringConcatenate: "Concatenate",
+        text.StringSubstring: "Substring",
+        text.StringLength: "Length",
+        text.CaseConverter: "Case Converter",
+        text.StringTrim: "Trim",
+        text.StringReplace: "Replace",
+        text.StringContains: "Contains",
+        text.StringCompare: "Compare",
+    },
+    "comfy_extras.nodes_primitive": {
+        value.PrimitiveInt: "Int",
+        value.PrimitiveFloat: "Float",
+        value.PrimitiveString: "String",
+        value.PrimitiveStringMultiline: "String (Multiline)",
+        value.PrimitiveBoolean: "Boolean",
+    },
+    "comfy_extras.nodes_logic": {value.ComfySwitchNode: "Switch"},
+}
 
 
 def core_types(folders: Folders, *, write_metadata: bool) -> dict[str, NodeType]:
     """The core nodes, those that touch files bound to `folders`."""
-    # Unguessable, so that previews of two processes on one temp folder do not collide.
-    preview_suffix = "".join(random.choices(string.ascii_lowercase, k=5))  # noqa: S311 - no secret
-    load = _bound(LoadImage, folders=folders)
-    save = _bound(SaveImage, folders=folders, write_metadata=write_metadata)
-    preview = _bound(
-        PreviewImage, folders=folders, write_metadata=write_metadata, suffix=preview_suffix
-    )
-    types = [
-        NodeType("LoadImage", load, "Load Image", "nodes"),
-        NodeType("ImageScale", ImageScale, "Upscale Image", "nodes"),
-        NodeType("ImageInvert", ImageInvert, "Invert Image", "nodes"),
-        NodeType("EmptyImage", EmptyImage, "EmptyImage", "nodes"),
-        NodeType("SaveImage", save, "Save Image", "nodes"),
-        NodeType("PreviewImage", preview, "Preview Image", "nodes"),
-        NodeType("ImageSharpen", ImageSharpen, None, _FILTERS, version=3),
-        NodeType("ImageBlur", ImageBlur, None, _FILTERS, version=3),
-        NodeType("ImageBlend", ImageBlend, None, _FILTERS, version=3),
-        NodeType("ImageAddNoise", ImageAddNoise, None, _IMAGES, version=3),
-    ]
-    return {node_type.name: node_type for node_type in types}
+    given = {
+        "folders": folders,
+        "write_metadata": write_metadata,
+        # Unguessable, so that previews of two processes on one temp folder do not collide.
+        "suffix": "".join(random.choices(string.ascii_lowercase, k=5)),  # noqa: S311 - no secret
+    }
+    return {
+        node_class.__name__: NodeType(
+            node_class.__name__, _bound(node_class, **given), display_name, module, version
+        )
+        for version, modules in ((1, _OLDER), (3, _NEWER))
+        for module, classes in modules.items()
+        for node_class, display_name in classes.items()
+    }
 
 
 def _bound(node_class: type[Any], **given: Any) -> type[Any]:

@@ -1,4 +1,4 @@
-"""LoadImage: a file of the input folder as image and mask."""
+"""LoadImage and LoadImageMask: a file of the input folder as image and mask."""
 
 from __future__ import annotations
 
@@ -19,21 +19,14 @@ if TYPE_CHECKING:
     from comfy_images.engine.core.pixels import Pixels
     from comfy_images.engine.folders import Folders
 
+_CHANNELS = ["alpha", "red", "green", "blue"]
 _EMPTY_MASK_PX = 64  # the mask of a picture without alpha
 
 
-class LoadImage:
-    """Every frame of the size of the first becomes one picture of the batch."""
+class _InputFile:
+    """A node whose `image` is a file of the input folder."""
 
     folders: ClassVar[Folders]
-
-    RETURN_TYPES = ("IMAGE", "MASK")
-    FUNCTION = "load"
-    CATEGORY = "image"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        return {"required": {"image": (_image_names(cls.folders.input), {"image_upload": True})}}
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str | None) -> bool | str:  # noqa: N802 - ComfyUI's name
@@ -47,10 +40,23 @@ class LoadImage:
         return exists or f"Invalid image file: {image}"
 
     @classmethod
-    def IS_CHANGED(cls, image: str) -> str:  # noqa: N802 - ComfyUI's name
+    def IS_CHANGED(cls, image: str, **_inputs: Any) -> str:  # noqa: N802 - ComfyUI's name
         """The content counts, not the name: an overwritten file runs again."""
         with cls.folders.annotated(image).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class LoadImage(_InputFile):
+    """Every frame of the size of the first becomes one picture of the batch."""
+
+    RETURN_TYPES = ("IMAGE", "MASK")
+    FUNCTION = "load"
+    CATEGORY = "image"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        names = [name for name in _file_names(cls.folders.input) if _is_image(name)]
+        return {"required": {"image": (names, {"image_upload": True})}}
 
     def load(self, image: str) -> tuple[Pixels, Pixels]:
         pictures: list[Pixels] = []
@@ -66,11 +72,31 @@ class LoadImage:
         return np.stack(pictures), np.stack(masks)
 
 
-def _image_names(folder: Path) -> list[str]:
+class LoadImageMask(_InputFile):
+    """One channel of the first frame; of alpha the transparent part. Lists files of every kind."""
+
+    RETURN_TYPES = ("MASK",)
+    FUNCTION = "load"
+    CATEGORY = "mask"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        names = _file_names(cls.folders.input)
+        return {"required": {"image": (names, {"image_upload": True}), "channel": (_CHANNELS,)}}
+
+    def load(self, image: str, channel: str) -> tuple[Pixels]:
+        with Image.open(self.folders.annotated(image)) as file:
+            frame = ImageOps.exif_transpose(file)
+            if channel == "alpha":
+                return (1 - from_pil(frame.convert("RGBA").getchannel("A"))[None],)
+            return (from_pil(_to_rgb(frame).getchannel(channel[0].upper()))[None],)
+
+
+def _file_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_file() and _is_image(entry.name))
+        return sorted(entry.name for entry in entries if entry.is_file())
 
 
 def _is_image(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The five resampling methods of ImageScale, as torch defines them (except lanczos: Pillow).
 
-All but lanczos are separable sums over few taps, without antialiasing: for every target pixel some
-source indices and their weights.
+All but area and lanczos are separable sums over few taps, without antialiasing: for every target
+pixel some source indices and their weights.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ _CUBIC_A = -0.75  # torch's cubic convolution coefficient
 
 
 def resample(image: Pixels, method: str, width: int, height: int) -> Pixels:
-    """The batch at a new size; `method` is a key of METHODS."""
+    """The batch at a new size; `method` is one of METHODS."""
     if method == "lanczos":
         size = (width, height)
         pictures = [to_pil(one).resize(size, Image.Resampling.LANCZOS) for one in image]
         return np.stack([from_pil(picture) for picture in pictures])
-    along = METHODS[method]
+    if method == "area":
+        return _area(image, width, height)
+    along = _SEPARABLE[method]
     return along(along(image, height, 1), width, 2).astype(np.float32)
 
 
@@ -60,15 +62,30 @@ def _cubic_weight(distance: Floats) -> Floats:
     return np.where(d <= 1, near, far)
 
 
-def _area(image: Pixels, size: int, axis: int) -> Pixels:
-    """The mean of all source pixels that a target pixel touches."""
-    old = image.shape[axis]
+def _area(image: Pixels, width: int, height: int) -> Pixels:
+    """The mean of all source pixels that a target pixel touches.
+
+    Added up in float32, row by row, as torch does: files cut fractions off, so the last bit of a
+    mean that is nearly a whole level shows.
+    """
+    rows, heights = _windows(image.shape[1], height)
+    columns, widths = _windows(image.shape[2], width)
+    total = np.zeros((len(image), height, width, image.shape[3]), dtype=np.float32)
+    for down in range(int(heights.max())):
+        row = np.take(image, np.minimum(rows + down, image.shape[1] - 1), 1)
+        inside_row = (down < heights)[:, None]
+        for right in range(int(widths.max())):
+            pixels = np.take(row, np.minimum(columns + right, image.shape[2] - 1), 2)
+            inside = inside_row & (right < widths)
+            total += np.where(inside[None, :, :, None], pixels, np.float32(0))
+    return total / _along(heights, 1).astype(np.float32) / _along(widths, 2).astype(np.float32)
+
+
+def _windows(old: int, size: int) -> tuple[Indices, Indices]:
+    """For every target pixel its first source pixel, and how many it touches."""
     start = np.floor(np.arange(size) * old / size).astype(np.int64)
     end = np.ceil(np.arange(1, size + 1) * old / size).astype(np.int64)
-    sums = np.cumsum(image, axis=axis, dtype=np.float64)
-    sums = np.insert(sums, 0, 0, axis=axis)
-    total = np.take(sums, end, axis) - np.take(sums, start, axis)
-    return (total / _along(end - start, axis)).astype(np.float32)
+    return start, end - start
 
 
 def _centers(old: int, size: int) -> Floats:
@@ -91,10 +108,9 @@ def _along(values: NDArray[np.float32] | Indices, axis: int) -> NDArray[np.float
     return values.reshape([-1 if i == axis else 1 for i in range(4)])
 
 
-METHODS: dict[str, Callable[[Pixels, int, int], Pixels]] = {
+_SEPARABLE: dict[str, Callable[[Pixels, int, int], Pixels]] = {
     "nearest-exact": _nearest,
     "bilinear": _bilinear,
-    "area": _area,
     "bicubic": _bicubic,
-    "lanczos": _nearest,
 }
+METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")

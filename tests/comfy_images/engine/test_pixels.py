@@ -44,9 +44,9 @@ async def test_the_photo_workflow_equals_comfyuis_picture_within_one_level(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_the_asked_size_and_keeps_an_even_colour(method: str) -> None:
-    [even] = EmptyImage().create(30, 20, 2, 0x336699)
+    [even] = EmptyImage().run(30, 20, 2, 0x336699)
 
-    [scaled] = ImageScale().scale(even, method, 17, 41, "disabled")
+    [scaled] = ImageScale().run(even, method, 17, 41, "disabled")
 
     assert scaled.shape == (2, 41, 17, 3)
     assert scaled.dtype == np.float32
@@ -57,25 +57,25 @@ def test_every_method_gives_the_asked_size_and_keeps_an_even_colour(method: str)
 def test_scaling_to_the_same_size_changes_nothing(method: str) -> None:
     image = _gradient(256, 8)
 
-    [scaled] = ImageScale().scale(image, method, 256, 8, "disabled")
+    [scaled] = ImageScale().run(image, method, 256, 8, "disabled")
 
     assert np.allclose(scaled, image, atol=1e-4)
 
 
 def test_a_side_of_zero_follows_from_the_other() -> None:
-    [image] = EmptyImage().create(30, 20, 1, 0)
+    [image] = EmptyImage().run(30, 20, 1, 0)
 
     for width, height in ((15, 0), (0, 10)):
-        [scaled] = ImageScale().scale(image, "area", width, height, "disabled")
+        [scaled] = ImageScale().run(image, "area", width, height, "disabled")
         assert scaled.shape[1:3] == (10, 15)
-    assert ImageScale().scale(image, "area", 0, 0, "disabled")[0] is image
+    assert ImageScale().run(image, "area", 0, 0, "disabled")[0] is image
 
 
 def test_a_centred_crop_keeps_the_middle() -> None:
     image = np.zeros((1, 10, 30, 3), dtype=np.float32)
     image[:, :, 10:20] = 1
 
-    [scaled] = ImageScale().scale(image, "area", 5, 5, "center")
+    [scaled] = ImageScale().run(image, "area", 5, 5, "center")
 
     assert np.all(scaled == 1)
 
@@ -83,7 +83,7 @@ def test_a_centred_crop_keeps_the_middle() -> None:
 def test_area_is_the_mean_of_the_touched_pixels() -> None:
     image = np.arange(4, dtype=np.float32).reshape(1, 1, 4, 1)
 
-    [scaled] = ImageScale().scale(image, "area", 2, 1, "disabled")
+    [scaled] = ImageScale().run(image, "area", 2, 1, "disabled")
 
     assert scaled.ravel().tolist() == [0.5, 2.5]
 
@@ -91,7 +91,7 @@ def test_area_is_the_mean_of_the_touched_pixels() -> None:
 def test_bilinear_samples_between_centres_and_repeats_the_border() -> None:
     image = np.array([0, 1], dtype=np.float32).reshape(1, 1, 2, 1)
 
-    [scaled] = ImageScale().scale(image, "bilinear", 4, 1, "disabled")
+    [scaled] = ImageScale().run(image, "bilinear", 4, 1, "disabled")
 
     assert scaled.ravel().tolist() == [0, 0.25, 0.75, 1]
 
@@ -100,7 +100,7 @@ def test_bicubic_is_keys_convolution_with_torchs_coefficient() -> None:
     """At a quarter of the way the kernel gives 0.2617 and -0.0352 to the two right taps."""
     image = np.array([0, 1], dtype=np.float32).reshape(1, 1, 2, 1)
 
-    [scaled] = ImageScale().scale(image, "bicubic", 4, 1, "disabled")
+    [scaled] = ImageScale().run(image, "bicubic", 4, 1, "disabled")
 
     assert scaled.ravel()[1] == pytest.approx(0.2265625)
 
@@ -109,7 +109,7 @@ def test_a_blur_spreads_a_point_evenly_and_keeps_its_sum() -> None:
     image = np.zeros((1, 21, 21, 3), dtype=np.float32)
     image[0, 10, 10] = 1
 
-    [blurred] = ImageBlur().blur(image, 3, 1.0)
+    [blurred] = ImageBlur().run(image, 3, 1.0)
 
     assert blurred[..., 0].sum() == pytest.approx(1, abs=1e-5)
     assert np.allclose(blurred, blurred[:, ::-1, ::-1])
@@ -131,24 +131,24 @@ def test_a_blend_is_its_formula(mode: str, mixed: float) -> None:
     below = np.full((1, 2, 2, 3), 0.5, dtype=np.float32)
     above = np.full((1, 2, 2, 3), 0.25, dtype=np.float32)
 
-    [full] = ImageBlend().blend(below, above, 1.0, mode)
-    [half] = ImageBlend().blend(below, above, 0.5, mode)
+    [full] = ImageBlend().run(below, above, 1.0, mode)
+    [half] = ImageBlend().run(below, above, 0.5, mode)
 
     assert np.allclose(full, mixed)
     assert np.allclose(half, (mixed + 0.5) / 2)
 
 
 def test_a_blend_scales_the_second_picture_to_the_first() -> None:
-    [large] = EmptyImage().create(8, 6, 1, 0xFFFFFF)
-    [small] = EmptyImage().create(3, 3, 1, 0)
+    [large] = EmptyImage().run(8, 6, 1, 0xFFFFFF)
+    [small] = EmptyImage().run(3, 3, 1, 0)
 
-    assert ImageBlend().blend(large, small, 0.5, "normal")[0].shape == (1, 6, 8, 3)
+    assert ImageBlend().run(large, small, 0.5, "normal")[0].shape == (1, 6, 8, 3)
 
 
 def test_inverting_twice_gives_the_picture_back() -> None:
     image = _gradient(16, 4)
 
-    assert np.allclose(ImageInvert().invert(ImageInvert().invert(image)[0])[0], image)
+    assert np.allclose(ImageInvert().run(ImageInvert().run(image)[0])[0], image)
 
 
 async def test_noise_depends_on_the_seed_alone(client: EngineClient, engine: EngineProcess) -> None:

@@ -1,4 +1,4 @@
-"""/view and /upload/image: files out of and into the folders (sheet §1)."""
+"""/view: files out of the folders (sheet §1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from aiohttp import web
 from PIL import Image
 
 from comfy_images.engine.folders import ForbiddenPathError, inside
-from comfy_images.engine.uploads import Upload, store
 
 if TYPE_CHECKING:
     from comfy_images.engine.server import Engine
@@ -24,7 +23,7 @@ _PREVIEW_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
-class FileRoutes:
+class ViewRoute:
     engine: Engine
 
     async def view(self, request: web.Request) -> web.StreamResponse:
@@ -59,26 +58,6 @@ class FileRoutes:
             return web.Response(status=403)
         return path if path.is_file() else web.Response(status=404)
 
-    async def upload_image(self, request: web.Request) -> web.Response:
-        """Store a file under the name that the answer gives, which may differ from the asked one."""
-        form = await request.post()
-        image = form.get("image")
-        folder = self.engine.folders.of(str(form.get("type", "input")))
-        if not isinstance(image, web.FileField) or not image.filename:
-            return web.Response(status=400)
-        upload = Upload(
-            name=image.filename,
-            subfolder=str(form.get("subfolder", "")),
-            kind=str(form.get("type", "input")),
-            overwrite=form.get("overwrite") in {"true", "1"},
-        )
-        if folder is None:
-            raise ValueError(f"{upload.kind!r} is no folder type")  # 500, as in ComfyUI
-        try:
-            return web.json_response(store(upload, folder, image.file.read()))
-        except ForbiddenPathError:
-            return web.Response(status=400)
-
 
 def _encoded_preview(path: Path, preview: str, headers: dict[str, str]) -> web.Response:
     """`format;quality`; anything but jpeg is webp. What is no image raises: 500, as in ComfyUI."""
@@ -105,8 +84,4 @@ def _one_channel(path: Path, channel: str, headers: dict[str, str]) -> web.Respo
 
 
 def routes(engine: Engine) -> list[web.RouteDef]:
-    handlers = FileRoutes(engine)
-    return [
-        web.get("/view", handlers.view),
-        web.post("/upload/image", handlers.upload_image),
-    ]
+    return [web.get("/view", ViewRoute(engine).view)]
