@@ -242,8 +242,9 @@ REFUSALS: Final = (
     ),
     Refusal(
         "503 upstream_error",
-        "Try again shortly.",
-        "The job of this `Idempotency-Key` expired while it was looked for.",
+        "The front door is restarting. Send the request again, with the same Idempotency-Key.",
+        "It ended before it could answer; whether the request was carried out is unknown. Try again "
+        "after `Retry-After` seconds.",
         headers=("Retry-After",),
     ),
     Refusal(

@@ -48,7 +48,13 @@ class Operation:
     """False of HEAD: its errors are a status alone."""
 
 
-_ANY: Final = ("400 bad_host", "400 invalid_http", "431 headers_too_large", "500 upstream_error")
+_ANY: Final = (
+    "400 bad_host",
+    "400 invalid_http",
+    "431 headers_too_large",
+    "500 upstream_error",
+    "503 upstream_error",
+)
 _READ: Final = (*_ANY, "401 unauthorized", "403 forbidden", "503 upstream_unreachable")
 _WRITE: Final = (*_READ, "403 foreign_origin")
 _BODY: Final = (
@@ -74,7 +80,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "422 missing_asset",
             "422 backend_unavailable",
             "422 idempotency_key_reuse",
-            "503 upstream_error",
         ),
         body=JobRequest,
         body_examples=(
@@ -221,6 +226,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "404 asset_not_found",
             "404 output_unavailable",
             "416 range_not_satisfiable",
+            "503 storage_unavailable",
         ),
         parameters=(RANGE, IF_NONE_MATCH),
         replies={
@@ -241,6 +247,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "404 asset_not_found",
             "404 output_unavailable",
             "416 range_not_satisfiable",
+            "503 storage_unavailable",
         ),
         parameters=(RANGE, IF_NONE_MATCH),
         replies={
