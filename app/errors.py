@@ -4,6 +4,7 @@ The envelope is Comfy API v2's `{"error": {"code", "message", "details"}}` for e
 framework's own 404, 405 and 422 included (facts/comfy-api-v2.md §5).
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+
+from storage.protocol import StorageError, StorageFullError
+
+log = logging.getLogger(__name__)
 
 Details = Mapping[str, Any]
 
@@ -56,6 +61,18 @@ class DatabaseUnavailableError(AppError):
         )
 
 
+class RestartingError(AppError):
+    """The front door ends before the request does; whether it was carried out is unknown."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "upstream_error",
+            "The front door is restarting. Send the request again, with the same Idempotency-Key.",
+            headers={"Retry-After": "1"},
+        )
+
+
 class UnexpectedError(AppError):
     """A bug of ours, without its details."""
 
@@ -65,6 +82,25 @@ class UnexpectedError(AppError):
             "upstream_error",
             "Something failed on our side; the request id leads to its log line.",
         )
+
+
+class StorageUnavailableError(AppError):
+    """The place of the bytes does not answer: nothing was kept, try again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "storage_unavailable",
+            "Storage cannot be reached right now; nothing was kept. Try again shortly.",
+            headers={"Retry-After": "2"},
+        )
+
+
+class StorageIsFullError(AppError):
+    """There is no room for the bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(507, "storage_full", "There is no room left in storage; nothing was kept.")
 
 
 class NotFoundError(AppError):
@@ -104,6 +140,12 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(AppError)
     async def refused(_request: Request, error: AppError) -> Response:
         return envelope(error)
+
+    @app.exception_handler(StorageError)
+    async def storage_failed(_request: Request, error: StorageError) -> Response:
+        log.warning("storage: %s", error)
+        full = isinstance(error, StorageFullError)
+        return envelope(StorageIsFullError() if full else StorageUnavailableError())
 
     @app.exception_handler(HTTPException)
     async def framework(_request: Request, error: HTTPException) -> Response:

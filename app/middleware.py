@@ -3,6 +3,7 @@
 Plain ASGI: Starlette's BaseHTTPMiddleware would buffer streams and copy contexts.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, UnexpectedError, envelope
+from app.errors import AppError, RestartingError, UnexpectedError, envelope
 from app.logs import REQUEST_ID_HEADER, about, learnt, request_id
 
 log = logging.getLogger("app.access")
@@ -65,6 +66,11 @@ class Gate:
                 await envelope(refusal)(scope, receive, send_with_id)
             else:
                 await self.app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # uvicorn's own answer to what outlasts its patience would be a 500 in plain text.
+            if not status:
+                await envelope(RestartingError())(scope, receive, send_with_id)
+            raise
         except Exception:
             log.exception("unexpected error in %s %s", scope["method"], scope["path"])
             if status:  # too late for an envelope: the connection is cut instead
