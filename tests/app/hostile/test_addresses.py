@@ -175,6 +175,16 @@ def test_a_parameter_of_the_list_is_right_refused_or_ignored(
     assert status == 200 or reply.code
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=bogus!", "cursor=%00", "cursor=" + "A" * 9_000, "cursor=%ff", "previews=maybe"],
+)
+def test_a_place_in_the_workspaces_stream_that_cannot_be_is_4xx(wire: Wire, query: str) -> None:
+    reply = wire.one(wire.head("GET", f"/api/v2/events?{query}"))
+    assert reply.status in {400, 422}
+    assert reply.code
+
+
 @pytest.mark.parametrize("wait", ["-1", "nan", "ten", "", "1;2", "0x5", "%00", "true"])
 def test_a_wait_that_is_no_number_is_422(wire: Wire, job: UUID, wait: str) -> None:
     reply = wire.one(wire.head("GET", f"/api/v2/jobs/{job}?wait={wait}"))

@@ -16,6 +16,8 @@ from tests.conformance.clients.front import Front, fronting
 from tests.conformance.python.flavours import Flavour, opened
 from tests.conformance.python.graphs import poster
 
+HEARTBEAT_S = 5.0
+
 
 @contextmanager
 def holding(settings: Settings, hold_s: float) -> Generator[tuple[House, Front]]:
@@ -46,7 +48,10 @@ def waited(job: Job, worker: Executor, front: Front, seconds: float) -> tuple[fl
     """Milliseconds from the end of a job of so many seconds to the end of `wait()`, and its GETs."""
     with ThreadPoolExecutor(1) as pool:
         returned = pool.submit(lambda: (job.wait().status, time.monotonic()))
-        time.sleep(seconds)
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            worker.send()  # a sign of life, or the lease passes
+            time.sleep(min(left, HEARTBEAT_S))
         worker.succeed()
         ended = time.monotonic()
         status, at = returned.result(30)
