@@ -55,16 +55,31 @@ def file_response(request: Request, path: Path, delivery: Delivery, etag: str) -
     """
     if not path.is_file():
         raise AppError(404, "output_unavailable", "The bytes of this file are gone from storage.")
-    headers = {
+    headers = _file_headers(delivery, etag)
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    _check_range(request, path.stat().st_size)
+    return FileResponse(path, media_type=delivery.content_type, headers=headers)
+
+
+def head_response(delivery: Delivery, size_bytes: int, etag: str) -> Response:
+    """What a download would say, of a file that lies elsewhere."""
+    return Response(
+        headers={
+            **_file_headers(delivery, etag),
+            "Content-Type": delivery.content_type,
+            "Content-Length": str(size_bytes),
+        }
+    )
+
+
+def _file_headers(delivery: Delivery, etag: str) -> dict[str, str]:
+    return {
         **_BROWSER_GUARD,
         "ETag": etag,
         "Content-Disposition": content_disposition(delivery),
         "Accept-Ranges": "bytes",
     }
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    _check_range(request, path.stat().st_size)
-    return FileResponse(path, media_type=delivery.content_type, headers=headers)
 
 
 def _check_range(request: Request, size: int) -> None:

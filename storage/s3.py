@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from botocore.exceptions import BotoCoreError
 
 from storage.disposition import content_disposition
 from storage.keys import checked_key
@@ -142,16 +144,16 @@ class S3Storage:
     ) -> SignedRequest:
         """See Storage; `origin` is ours, and not in the way."""
         del origin
-        url = self.signer.generate_presigned_url(
+        url = self._signed(
             "put_object",
-            Params={
+            {
                 "Bucket": self._bucket,
                 "Key": checked_key(key),
                 "ContentLength": size_bytes,
                 "ContentType": content_type,
                 "IfNoneMatch": "*",
             },
-            ExpiresIn=_lifetime_s(expires_s),
+            expires_s,
         )
         return SignedRequest(
             url=url,
@@ -165,16 +167,29 @@ class S3Storage:
     def sign_get(self, key: str, *, origin: str, delivery: Delivery, expires_s: float) -> str:
         """See Storage. S3's URLs say their expiry in X-Amz-*, which the official SDK does not read."""
         del origin
-        return self.signer.generate_presigned_url(
+        return self._signed(
             "get_object",
-            Params={
+            {
                 "Bucket": self._bucket,
                 "Key": checked_key(key),
                 "ResponseContentType": delivery.content_type,
                 "ResponseContentDisposition": content_disposition(delivery),
             },
-            ExpiresIn=_lifetime_s(expires_s),
+            expires_s,
         )
+
+    def _signed(
+        self,
+        operation: Literal["get_object", "put_object"],
+        params: dict[str, Any],
+        expires_s: float,
+    ) -> str:
+        try:
+            return self.signer.generate_presigned_url(
+                operation, Params=params, ExpiresIn=_lifetime_s(expires_s)
+            )
+        except BotoCoreError as error:  # credentials of a role that could not be had
+            raise StorageError(f"{self}: nothing can be signed: {error}") from error
 
     def local_path(self, key: str) -> Path | None:
         """None: it is no file of this machine."""

@@ -3,12 +3,11 @@
 from blake3 import blake3
 from fastapi import APIRouter, Request, Response
 
-from app.assets.service import AssetService, storage_full, storage_unavailable
+from app.assets.service import AssetService
 from app.errors import AppError
 from app.http import file_response
 from app.provided import provided, provided_storage
 from storage.local import LocalStorage, PutGrant
-from storage.protocol import StorageError, StorageFullError
 from storage.signed_query import BadSignatureError
 
 router = APIRouter(prefix="/files", include_in_schema=False)
@@ -43,12 +42,7 @@ async def store_file(request: Request, key: str) -> Response:
         raise AppError(403, "wrong_type", "The Content-Type is not the signed one.")
     if request.headers.get("content-length") != str(grant.size_bytes):
         raise AppError(411, "wrong_length", f"Send exactly {grant.size_bytes} bytes.")
-    try:
-        digest = await _receive(request, storage, grant)
-    except StorageFullError as error:
-        raise storage_full() from error
-    except StorageError as error:
-        raise storage_unavailable() from error
+    digest = await _receive(request, storage, grant)
     await provided(request, AssetService).hashed(grant.key, digest)
     return Response(status_code=201)
 

@@ -12,7 +12,7 @@ from app.assets.schemas import AssetOut, FromHash, render_asset
 from app.assets.service import AssetService, delivery_of
 from app.config import Settings
 from app.errors import NotFoundError
-from app.http import file_response, json_response, parse_id
+from app.http import file_response, head_response, json_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.json_input import read_model
 from app.origin import Origins
@@ -158,10 +158,13 @@ async def get_content(request: Request, id: AssetId, caller: Reader) -> Response
     same bytes without a key, for as long as it is good.
     """
     asset = await _asset(request, id, caller)
+    etag = f'"{asset.hash or asset.id}"'
     path = provided_storage(request).local_path(asset.storage_key)
-    if path is None:
-        return RedirectResponse(_render(request, asset)["url"], status_code=302)
-    return file_response(request, path, delivery_of(asset), f'"{asset.hash or asset.id}"')
+    if path is not None:
+        return file_response(request, path, delivery_of(asset), etag)
+    if request.method == "HEAD":  # a URL is signed for one method
+        return head_response(delivery_of(asset), asset.size_bytes, etag)
+    return RedirectResponse(_render(request, asset)["url"], status_code=302)
 
 
 async def _asset(request: Request, id: str, caller: Reader) -> Asset:

@@ -1,8 +1,7 @@
 """Rules about files: upload with dedupe, mint from a hash, find, show."""
 
 import unicodedata
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -12,8 +11,8 @@ from blake3 import blake3
 from app.assets.media import clean_basename, content_type_of, is_inline
 from app.assets.models import Asset, NewBlob
 from app.assets.repository.assets import AssetRepository, BlobGoneError
-from app.errors import AppError, NotFoundError
-from storage.protocol import Delivery, Storage, StorageError, StorageFullError, Upload
+from app.errors import AppError, NotFoundError, StorageUnavailableError
+from storage.protocol import Delivery, Storage, Upload
 
 MAX_PATH_LENGTH: Final = 1_000
 HASH_PREFIX: Final = "blake3:"
@@ -46,20 +45,19 @@ class AssetService:
         """Receive bytes, hash them on the way, keep them once; returns whether they were new.
 
         Raises:
-            AppError: 409 `hash_mismatch`, 413 `payload_too_large`, 422, 503 `storage_unavailable`,
-                507 `storage_full`.
+            AppError: 409 `hash_mismatch`, 413 `payload_too_large`, 422, 503 `storage_unavailable`.
+            StorageError: as storage raises it.
         """
         path = checked_path(request.file_path)
         expected = parse_hash(request.expected_hash) if request.expected_hash else None
         blob = NewBlob.of(workspace_id)
         # The row before the bytes: whatever is killed in between, the sweep finds what is left.
         await self.repository.begin_blob(blob)
-        with _storage_errors():
-            upload = await self.storage.begin_upload(blob.storage_key)
-            try:
-                blob_id, is_new = await self._store(upload, blob, expected, chunks)
-            finally:
-                await upload.abort()
+        upload = await self.storage.begin_upload(blob.storage_key)
+        try:
+            blob_id, is_new = await self._store(upload, blob, expected, chunks)
+        finally:
+            await upload.abort()
         asset, _ = await self._mint(workspace_id, blob_id, path, request.tags, request.expires_in_s)
         return asset, is_new
 
@@ -144,7 +142,7 @@ class AssetService:
                 return blob.id, True
         except BlobGoneError as error:
             await self.storage.delete([blob.storage_key])
-            raise storage_unavailable() from error
+            raise StorageUnavailableError from error
         # The same bytes arrived twice at once: ours are swept, theirs are used.
         theirs = await self.repository.lease(blob.workspace_id, digest)
         assert theirs is not None, "the row that we collided with"
@@ -236,30 +234,5 @@ def _check_expected(digest: bytes, expected: bytes | None) -> None:
         )
 
 
-@contextmanager
-def _storage_errors() -> Generator[None]:
-    try:
-        yield
-    except StorageFullError as error:
-        raise storage_full() from error
-    except StorageError as error:
-        raise storage_unavailable() from error
-
-
 def _blob_not_found() -> AppError:
     return AppError(404, "blob_not_found", "There are no bytes of that hash to mint from.")
-
-
-def storage_full() -> AppError:
-    """507."""
-    return AppError(507, "storage_full", "There is no room left in storage; nothing was kept.")
-
-
-def storage_unavailable() -> AppError:
-    """503."""
-    return AppError(
-        503,
-        "storage_unavailable",
-        "Storage cannot be reached right now; nothing was kept. Try again shortly.",
-        headers={"Retry-After": "2"},
-    )

@@ -148,7 +148,7 @@ async def test_an_object_whose_row_was_never_finished_is_deleted(files: Files) -
 async def test_an_upload_that_outlives_the_patience_of_the_sweep_is_refused(files: Files) -> None:
     async def slow() -> AsyncIterator[bytes]:
         yield b"x"
-        await files.sweep()
+        await SweepRepository(files.machine.database, after_s=0.0).loose()
         yield b"y"
 
     request = UploadRequest("a.png", None, [], None)
