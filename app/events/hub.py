@@ -5,14 +5,18 @@ queue: a reader that is slow sees the newest, so no reader can make us hold anyt
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 MAX_REMEMBERED_JOBS: Final = 2_000
+RETURNS_WITHIN_S: Final = 3.0
+"""The official clients connect again a tenth of a second after a stream was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class EventHub:
     _waiters: dict[UUID, set[Waiter]] = field(default_factory=dict[UUID, set[Waiter]])
     _watchers: dict[UUID, set[Watcher]] = field(default_factory=dict[UUID, set[Watcher]])
     _latest: OrderedDict[UUID, Latest] = field(default_factory=OrderedDict[UUID, Latest])
+    _cut: OrderedDict[UUID, float] = field(default_factory=OrderedDict[UUID, float])
+    born_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     leaving: bool = False
     """The process ends soon: who can be answered now is."""
 
@@ -157,6 +163,21 @@ class EventHub:
         for watcher in self._watchers.get(workspace_id, ()):
             watcher.with_news.add(job_id)
             watcher.wake()
+
+    def stream_cut(self, job_id: UUID) -> None:
+        """A reader of that job went away before its end."""
+        self._cut.pop(job_id, None)
+        self._cut[job_id] = time.monotonic()
+        if len(self._cut) > MAX_REMEMBERED_JOBS:
+            self._cut.popitem(last=False)
+        for waiter in self._waiters.get(job_id, ()):
+            waiter.wake()
+
+    def reader_returns(self, job_id: UUID, created_at: datetime) -> bool:
+        """Whether a reader of that job was cut off a moment ago, here or by our own restart."""
+        young = datetime.now(UTC) - self.born_at < timedelta(seconds=RETURNS_WITHIN_S)
+        cut_at = self._cut.get(job_id, float("-inf"))
+        return time.monotonic() - cut_at < RETURNS_WITHIN_S or (young and created_at < self.born_at)
 
     def forget_news(self, job_id: UUID) -> None:
         """A new start: what the previous one showed is no longer true."""

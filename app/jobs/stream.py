@@ -73,22 +73,40 @@ class JobStream:
             last_event_id: seq to go on after, if the reader has one that can be true
             still_good: asked every few seconds
         """
-        with self.hub.waiting(job.id) as waiter:
-            current = await self.queries.get(job.workspace_id, job.id) or job
-            if last_event_id is not None and 0 < last_event_id <= current.seq:
-                position = _Position(seq=last_event_id)
-            else:
-                position = _Position(seq=current.seq, ended=current.is_terminal)
-                for item in await self._snapshot(current, links, position):
+        position = _Position(seq=0)
+        try:
+            with self.hub.waiting(job.id) as waiter:
+                current = await self.queries.get(job.workspace_id, job.id) or job
+                if last_event_id is not None and 0 < last_event_id <= current.seq:
+                    position.seq = last_event_id
+                else:
+                    position.seq = current.seq
+                    for item in await self._snapshot(current, links, position):
+                        yield item
+                    position.ended = current.is_terminal
+                async for item in self._follow(current, links, position, waiter, still_good):
                     yield item
-            caller = CallerCheck(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
-            while not position.ended:
-                for item in await self._due(current, links, position, waiter):
-                    yield item
-                if position.ended or not await caller.may_go_on():
-                    return
-                if waiter.seq <= position.seq:
-                    await waiter.wait(min(self.feed.poll_every_s(), RECHECK_CALLER_S))
+        finally:
+            if not position.ended:
+                self.hub.stream_cut(job.id)
+
+    async def _follow(
+        self,
+        job: Job,
+        links: Links,
+        position: _Position,
+        waiter: Waiter,
+        still_good: Callable[[], Awaitable[bool]],
+    ) -> AsyncGenerator[Frame]:
+        """What comes after the position, until the end."""
+        caller = CallerCheck(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
+        while not position.ended:
+            for item in await self._due(job, links, position, waiter):
+                yield item
+            if position.ended or not await caller.may_go_on():
+                return
+            if waiter.seq <= position.seq:
+                await waiter.wait(min(self.feed.poll_every_s(), RECHECK_CALLER_S))
 
     async def _snapshot(self, job: Job, links: Links, position: _Position) -> list[Frame]:
         outputs = [frame("output", links.output(job.id, entry)) for entry in job.outputs]

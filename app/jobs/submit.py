@@ -19,6 +19,7 @@ from app.assets.repository.assets import AssetRepository
 from app.config import Settings
 from app.errors import AppError
 from app.events.feed import Feed
+from app.identity.keys import is_well_formed
 from app.ids import uuid7
 from app.jobs.dispatch.routing import choose_backend
 from app.jobs.models import Job, JobInput, JsonObject, NewJob
@@ -86,7 +87,6 @@ class SubmitService:
         choice = choose_backend(request.environment, environment, workspace_id)
         graph, inputs = await self._checked(workspace_id, request.workflow, object_info)
         job_id = uuid7()
-        extra = request.extra_data.model_dump(exclude_none=True) if request.extra_data else {}
         return NewJob(
             id=job_id,
             workspace_id=workspace_id,
@@ -104,7 +104,7 @@ class SubmitService:
             retention_s=self.settings.retention_s,
             idempotency_key=idempotency_key,
             request_hash=request_hash,
-            secrets=self.secrets.seal(job_id, extra),
+            secrets=self.secrets.seal(job_id, _partner_keys(request)),
         )
 
     async def _checked(
@@ -155,6 +155,13 @@ def _hash(request: JobRequest) -> bytes:
     # Secrets take no part: a hash of a key would be a trace of it.
     content = request.model_dump(mode="json", exclude={"extra_data"})
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _partner_keys(request: JobRequest) -> dict[str, str]:
+    given = request.extra_data.model_dump(exclude_none=True) if request.extra_data else {}
+    # comfy-cli sends the key of the deployment, which is one of ours, where it has no other: nodes
+    # must not see it.
+    return {name: key for name, key in given.items() if not is_well_formed(key)}
 
 
 def _file_name(asset: Asset) -> str:

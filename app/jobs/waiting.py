@@ -12,6 +12,8 @@ from app.jobs.models import Job
 from app.jobs.repository.queries import JobQueries
 
 DISCONNECT_CHECK_S: Final = 5.0
+CUT_IS_SEEN_WITHIN_S: Final = 1.0
+"""Of the stream and of the poll of one client, either may reach us first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,13 @@ class JobWaiter:
         until = loop.time() + hold_s
         with self.hub.waiting(job_id) as waiter:
             job = await self.queries.get(workspace_id, job_id)
-            looked_at = loop.time()
+            looked_at = began = loop.time()
             while job and not (job.is_terminal or self.hub.leaving) and loop.time() < until:
+                # A client whose stream was cut asks once before it connects again, by the link of
+                # wait(): held, it would be blind until the hold has passed.
+                young = loop.time() - began < CUT_IS_SEEN_WITHIN_S
+                if young and self.hub.reader_returns(job_id, job.created_at):
+                    break
                 left = min(until - loop.time(), self.feed.poll_every_s())
                 await waiter.wait(min(left, DISCONNECT_CHECK_S))
                 if await gone():

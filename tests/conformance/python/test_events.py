@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from comfy_sdk import Comfy, Event, Job, Log, OutputReady, Preview, Progress, StatusChange
 from starlette.responses import Response
 
-from app.config import Settings
-from tests.app.conftest import House, opened_house
+from tests.app.conftest import House
 from tests.conformance.clients.front import Front
 from tests.conformance.clients.relay import Relay, listening
 from tests.conformance.python.flavours import Flavour, opened
@@ -128,14 +128,10 @@ def test_line_ends_of_other_scripts_survive(
 
 @pytest.mark.parametrize("cut_after", [b"event: stat", b'"runn', b"\r\n\r\n"])
 def test_a_stream_cut_in_the_middle_of_a_frame_goes_on(
-    flavour: Flavour, settings: Settings, pool: ThreadPoolExecutor, cut_after: bytes
+    flavour: Flavour, house: House, pool: ThreadPoolExecutor, cut_after: bytes
 ) -> None:
-    """v2.20: one look at the job, one new stream, nothing lost."""
-    with (
-        opened_house(settings.model_copy(update={"long_poll_s": 0.0})) as house,
-        cutting(house) as (relay, url),
-        opened(flavour, url, house.alice.key) as comfy,
-    ):
+    """v2.20: one look at the job by the link that else waits, one new stream, nothing lost."""
+    with cutting(house) as (relay, url), opened(flavour, url, house.alice.key) as comfy:
         job = comfy.submit(poster())
         relay.cut_after = cut_after
         listener = Listener(pool, job)
@@ -148,24 +144,24 @@ def test_a_stream_cut_in_the_middle_of_a_frame_goes_on(
     assert kinds(events)[-2:] == ["OutputReady", "succeeded"]
 
 
-def test_with_the_hold_a_cut_stream_comes_back_at_the_end_of_the_job(
+def test_who_waits_for_a_job_is_held_on_when_another_reader_leaves(
     flavour: Flavour, house: House, pool: ThreadPoolExecutor
 ) -> None:
-    """v2.20: the SDK's one look follows the self link, which waits; `result()` has the outputs."""
-    with cutting(house) as (relay, url), opened(flavour, url, house.alice.key) as comfy:
+    """v2.16: only a look that comes with the cut is answered early."""
+    with opened(flavour, house.url, house.alice.key) as comfy:
         job = comfy.submit(poster())
-        relay.cut_after = b"event: stat"
-        listener = Listener(pool, job)
-        house.executor.claim()
-        house.executor.put_output()
-        until = time.monotonic() + 5
-        while not relay.cuts:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        waiting = pool.submit(job.wait)
+        time.sleep(1.2)
+        url = f"{house.url}/api/v2/jobs/{job.id}/events"
+        auth = {"Authorization": f"Bearer {house.alice.key}"}
+        with httpx.stream("GET", url, headers=auth) as stream:
+            next(stream.iter_lines())
         time.sleep(0.3)
+        house.executor.claim()
         house.executor.succeed()
-        assert kinds(listener.all()) == ["succeeded"]
-        assert len(job.result().outputs) == 1
+        ended = time.monotonic()
+        waiting.result(timeout=10)
+        assert time.monotonic() - ended < 1.0
 
 
 def sse(*frames: str) -> Response:
