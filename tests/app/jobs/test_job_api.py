@@ -195,6 +195,15 @@ def test_a_wrong_key_is_401_everywhere(house: House, key: str) -> None:
     assert head.status_code == 401
 
 
+def test_a_key_of_ours_given_as_a_partner_key_reaches_no_node(house: House) -> None:
+    """comfy-cli sends the deployment's key where it has no other."""
+    given = {"api_key_comfy_org": house.alice.key, "auth_token_comfy_org": "theirs"}
+    house.alice.submit(extra_data=given)
+    ticket = house.executor.claim()
+    assert ticket is not None
+    assert ticket["extra_data"] == {"auth_token_comfy_org": "theirs"}
+
+
 def test_partner_keys_reach_the_ticket_and_nothing_else(house: House) -> None:
     job = house.alice.submit(extra_data={"api_key_comfy_org": "canary-123"})
     ticket = house.executor.claim()
