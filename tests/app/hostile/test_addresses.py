@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.app.conftest import House
+from tests.app.front_door import POSTER
 from tests.app.hostile.wire import Wire
 
 ROUTES = (
@@ -270,3 +271,17 @@ def test_an_idempotency_key_that_is_none_is_refused_or_taken_as_text(wire: Wire,
     reply = wire.submit(b'{"workflow": {}}', *headers)
     assert reply.status in {400, 422}
     assert reply.code
+
+
+def test_equal_idempotency_keys_of_two_workspaces_never_meet(house: House) -> None:
+    bob = house.caller("bob")
+    headers = {"Idempotency-Key": "the same"}
+    made = [
+        caller.http.post("/jobs", json={"workflow": POSTER}, headers=headers)
+        for caller in (house.alice, bob)
+    ]
+    assert [reply.status_code for reply in made] == [201, 201]
+    assert made[0].json()["id"] != made[1].json()["id"]
+    assert "idempotent-replayed" not in made[1].headers
+    for caller, reply in zip((house.alice, bob), made, strict=True):
+        caller.http.post(f"/jobs/{reply.json()['id']}/cancel")

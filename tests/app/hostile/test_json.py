@@ -153,8 +153,10 @@ def test_a_field_of_another_type_is_422(house: House, field: str, value: Any) ->
     assert reply.json()["error"]["code"] == "invalid_request"
 
 
-def test_of_two_equal_names_the_last_is_read_by_everybody(house: House, wire: Wire) -> None:
-    first = '{"1": {"class_type": "Nope", "inputs": {}}}'
-    body = f'{{"workflow": {first}, "workflow": {{}}}}'.encode()
-    assert wire.submit(body).code == "invalid_workflow"
-    assert house.alice.http.get("/jobs").json()["jobs"] == []
+def test_of_two_equal_names_the_last_is_read_and_the_first_by_nobody(wire: Wire) -> None:
+    first = '{"1": {"class_type": "FirstOfTwo", "inputs": {}}}'
+    second = '{"1": {"class_type": "SecondOfTwo", "inputs": {}}}'
+    reply = wire.submit(f'{{"workflow": {first}, "workflow": {second}}}'.encode())
+    assert reply.code == "invalid_workflow"
+    assert b"SecondOfTwo" in reply.body
+    assert b"FirstOfTwo" not in reply.body
