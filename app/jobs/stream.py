@@ -136,13 +136,13 @@ class JobStream:
     async def _rows(self, job: Job, links: Links, position: _Position) -> list[Frame]:
         frames: list[Frame] = []
         while events := await self.events.after(job.id, position.seq):
-            last_start = max((e.seq for e in events if _is_start(e)), default=0)
+            last_start = max((e.seq for e in events if is_start(e)), default=0)
             for event in events:
                 position.seq = event.seq
                 if event.type == "output" and event.seq < last_start:
                     continue  # of a run that no longer counts
                 frames.append(self._row(job, links, event))
-                position.ended = position.ended or _ends(event)
+                position.ended = position.ended or ends(event)
             if position.ended:
                 break
         return frames
@@ -167,11 +167,13 @@ class JobStream:
         return frames
 
 
-def _is_start(event: JobEvent) -> bool:
+def is_start(event: JobEvent) -> bool:
+    """A new run begins or is to begin: what the one before showed is no longer true."""
     return event.type == "status" and event.data.get("status") in {"running", "queued"}
 
 
-def _ends(event: JobEvent) -> bool:
+def ends(event: JobEvent) -> bool:
+    """The last event of its job."""
     status: Any = event.data.get("status")
     return event.type == "status" and status in TERMINAL
 

@@ -22,7 +22,7 @@ from app.events.repository import PAGE, EventRepository, JobEvent, Place
 from app.events.sse import Frame, frame
 from app.jobs.models import JsonObject
 from app.jobs.render import Links
-from app.jobs.stream import RECHECK_CALLER_S, CallerCheck
+from app.jobs.stream import RECHECK_CALLER_S, CallerCheck, ends, is_start
 
 OVERLAP_S: Final = 10.0
 """Longer than any statement may take: an event dated before that was committed, or never is."""
@@ -38,6 +38,8 @@ class _Position:
     looked_at: datetime
     """Up to here (but for the overlap) the log itself was read, whatever hints were lost."""
     known: OrderedDict[UUID, int] = field(default_factory=OrderedDict[UUID, int])
+    ended: set[UUID] = field(default_factory=set[UUID])
+    """Those of the known jobs whose end was sent: news of them are old."""
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict[UUID, tuple[int, int]])
     """Versions of the progress and preview last sent of each running job."""
 
@@ -58,7 +60,7 @@ class _Position:
         self.known[event.job_id] = event.seq
         self.known.move_to_end(event.job_id)
         if len(self.known) > MAX_KNOWN_JOBS:
-            self.known.popitem(last=False)
+            self.ended.discard(self.known.popitem(last=False)[0])
         return True
 
 
@@ -139,7 +141,7 @@ class WorkspaceStream:
     async def _news(self, position: _Position, watcher: Watcher, *, previews: bool) -> list[Frame]:
         jobs, watcher.with_news = watcher.with_news, set()
         frames: list[Frame] = []
-        for job_id in jobs:
+        for job_id in jobs - position.ended:
             latest = await self.feed.latest(job_id)
             progress_version, preview_version = position.shown.get(job_id, (-1, -1))
             if latest.progress is not None and latest.progress_version != progress_version:
@@ -158,8 +160,10 @@ def _row(event: JobEvent, links: Links, position: _Position) -> Frame:
     data: JsonObject = event.data
     if event.type == "output":
         data = links.output(event.job_id, event.data)
-    elif event.type == "status" and event.data.get("status") not in {"running", "canceling"}:
+    elif is_start(event):
         position.shown.pop(event.job_id, None)
+    elif ends(event):
+        position.ended.add(event.job_id)
     head = {"job_id": event.job_id, "seq": event.seq, "at": event.at}
     return frame(event.type, {**head, **data}, id=position.cursor)
 

@@ -119,9 +119,14 @@ OUTPUT = transition(
     )""",
 )
 
+# Progress is kept once a second at most: the last one kept of a success may be long past.
+_DONE: LiteralString = """j.progress || jsonb_build_object('value', 1,
+    'nodes_done', j.progress -> 'nodes_total', 'current_node', null, 'current_node_class', null,
+    'step', null, 'steps', null, 'message', null)"""
 SUCCEED = transition(
     f"""update app.jobs j set seq = j.seq + 1, client_seq = j.client_seq + 1,
         status = case when j.cancel_requested_at is null then 'succeeded' else 'canceled' end,
+        progress = case when j.cancel_requested_at is null then {_DONE} else j.progress end,
         lease_expires_at = null, ended_at = now()
     where {_NEXT}
     {

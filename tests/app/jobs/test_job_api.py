@@ -39,6 +39,16 @@ def test_a_job_goes_all_the_way(house: House) -> None:
     assert httpx.get(done["outputs"][0]["url"]).content == b"png"
 
 
+def test_a_success_is_done_whatever_progress_was_kept(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    house.executor.send(progress={"value": 0.2, "nodes_done": 1, "nodes_total": 2, "step": 4})
+    house.executor.succeed()
+    progress = house.alice.job(job["id"])["progress"]
+    assert (progress["value"], progress["nodes_done"], progress["nodes_total"]) == (1, 2, 2)
+    assert progress["step"] is None
+
+
 def test_a_workflow_is_given_back_as_it_is_executed(house: House) -> None:
     job = house.alice.submit()
     reply = house.alice.http.get(f"/jobs/{job['id']}/workflow")

@@ -58,6 +58,18 @@ def test_every_job_of_the_workspace_is_told(house: House) -> None:
     assert not any(f.event == "preview" for f in reader.frames), "only when asked for"
 
 
+def test_nothing_is_told_of_a_job_after_its_end(house: House) -> None:
+    with watching(house.alice, "?previews=true") as reader:
+        job = house.alice.submit()["id"]
+        house.executor.claim()
+        for value in range(5):
+            house.executor.send(progress={**PROGRESS, "value": value / 10}, preview=PREVIEW)
+        house.executor.succeed()
+        reader.wait_until(lambda frames: (job, 3) in durable(frames))
+        time.sleep(0.4)
+    assert reader.frames[-1].data["status"] == "succeeded"
+
+
 def test_previews_come_when_asked_for(house: House) -> None:
     with watching(house.alice, "?previews=true") as reader:
         house.alice.submit()
