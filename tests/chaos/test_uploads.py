@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -48,7 +49,7 @@ def upload(stack: Running, number: int) -> str | None:
 def test_killing_the_front_door_during_200_uploads_leaves_nothing_behind(tmp_path: Path) -> None:
     with running(tmp_path / "state", EAGER) as stack:
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            answered = list(pool.map(lambda number: upload(stack, number), range(UPLOADS)))
+            answered = list(pool.map(partial(upload, stack), range(UPLOADS)))
         wait_until_back(stack)
         kept = {n: asset_id for n, asset_id in enumerate(answered) if asset_id}
         assert 0 < len(kept) < UPLOADS, "some were cut, some were not"
