@@ -74,6 +74,14 @@ class EngineClient:
                     return
                 await asyncio.sleep(0.01)
 
+    async def idle(self) -> None:
+        """Wait until nothing runs or waits."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                if not (await self.get("/prompt")).body["exec_info"]["queue_remaining"]:
+                    return
+                await asyncio.sleep(0.01)
+
     @asynccontextmanager
     async def watching(
         self, client_id: str | None = None, *, metadata: bool = False
@@ -143,4 +151,7 @@ def _decoded(data: str | bytes) -> Frame:
     event, second = struct.unpack(">II", data[:8])
     if event == 4:
         return Frame(4, json.loads(data[8 : 8 + second]), data[8 + second :])
+    if event == 3:
+        end = 8 + second
+        return Frame(3, {"node_id": data[8:end].decode(), "text": data[end:].decode()})
     return Frame(event, {"image_type": second}, data[8:])

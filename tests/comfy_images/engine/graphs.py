@@ -47,3 +47,8 @@ def steps(count: int, seconds: float, *, preview_images: bool = False) -> Graph:
         "5": probe("Steps", steps=count, seconds=seconds, preview=preview_images),
         "2": save("5", "steps"),
     }
+
+
+def node(class_type: str, **inputs: Any) -> Any:
+    """Any node."""
+    return {"class_type": class_type, "inputs": inputs}

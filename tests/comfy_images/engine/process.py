@@ -28,7 +28,7 @@ class EngineProcess:
 @asynccontextmanager
 async def running_engine(base: Path, *flags: str) -> AsyncGenerator[EngineProcess]:
     """Start an engine with the probe nodes on `base`; kill it in the end."""
-    port = _free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "comfy_images.engine", "--listen", "127.0.0.1"),
         *("--port", str(port), "--base-directory", str(base), *flags),
@@ -55,7 +55,7 @@ async def _answering(session: aiohttp.ClientSession) -> None:
             await asyncio.sleep(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tests.comfy_images.engine.client import Answer, EngineClient
-from tests.comfy_images.engine.process import EngineProcess, running_engine
+from tests.conformance.comfyui.servers import Server
 
 
 async def _upload(
@@ -21,7 +21,7 @@ async def _upload(
 
 
 async def test_other_bytes_get_another_name_and_the_same_bytes_the_same(
-    client: EngineClient, engine: EngineProcess
+    client: EngineClient, server: Server
 ) -> None:
     names = [
         (await _upload(client, content)).body["name"]
@@ -29,7 +29,7 @@ async def test_other_bytes_get_another_name_and_the_same_bytes_the_same(
     ]
 
     assert names == ["a.png", "a.png", "a (1).png", "a (1).png", "a (2).png"]
-    assert (engine.base / "input" / "a (1).png").read_bytes() == b"two"
+    assert (server.base / "input" / "a (1).png").read_bytes() == b"two"
 
 
 @pytest.mark.parametrize(("word", "name"), [("true", "o.png"), ("1", "o.png"), ("True", None)])
@@ -41,23 +41,19 @@ async def test_only_true_and_1_overwrite(client: EngineClient, word: str, name: 
     assert (answer.body["name"] == "o.png") == (name is not None)
 
 
-async def test_a_subfolder_is_made_and_returned(
-    client: EngineClient, engine: EngineProcess
-) -> None:
+async def test_a_subfolder_is_made_and_returned(client: EngineClient, server: Server) -> None:
     answer = await _upload(client, b"x", subfolder="job-1/in", path="/api/upload/image")
 
     assert answer.body == {"name": "a.png", "subfolder": "job-1/in", "type": "input"}
-    assert (engine.base / "input" / "job-1" / "in" / "a.png").read_bytes() == b"x"
+    assert (server.base / "input" / "job-1" / "in" / "a.png").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("kind", ["temp", "output"])
-async def test_a_type_picks_the_folder(
-    client: EngineClient, engine: EngineProcess, kind: str
-) -> None:
+async def test_a_type_picks_the_folder(client: EngineClient, server: Server, kind: str) -> None:
     answer = await _upload(client, b"x", "typed.png", type=kind)
 
     assert answer.body["type"] == kind
-    assert (engine.base / kind / "typed.png").exists()
+    assert (server.base / kind / "typed.png").exists()
 
 
 async def test_any_kind_of_file_of_any_size_is_taken(client: EngineClient) -> None:
@@ -82,12 +78,3 @@ async def test_a_form_without_the_file_is_refused(client: EngineClient) -> None:
     form = aiohttp.FormData({"wrong": "field"})
 
     assert (await client.send("POST", "/upload/image", data=form)).status == 400
-
-
-async def test_a_body_over_the_limit_is_too_large(engine: EngineProcess) -> None:
-    async with running_engine(engine.base, "--max-upload-size", "1") as small:
-        answer = await _upload(small.client, b"x" * 1_100_000)
-        features = (await small.client.get("/features")).body
-
-    assert answer.status == 413
-    assert features["max_upload_size"] == 1024 * 1024

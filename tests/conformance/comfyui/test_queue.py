@@ -1,17 +1,8 @@
 """The queue, its deletion, and interruption."""
 
-from typing import Any, cast
-
 from tests.comfy_images.engine.captures import load, timeless
 from tests.comfy_images.engine.client import EngineClient
 from tests.comfy_images.engine.graphs import empty, preview, probe, save, saved_color, steps
-
-
-def _shape(value: Any) -> Any:
-    """Keys alone, whatever the values."""
-    if isinstance(value, dict):
-        return {name: _shape(member) for name, member in cast("dict[str, Any]", value).items()}
-    return type(value).__name__
 
 
 async def test_prompts_wait_in_order_with_the_front_one_first(client: EngineClient) -> None:
@@ -72,9 +63,6 @@ async def test_an_interrupted_prompt_ends_at_its_next_step_as_captured(
     captured["status"]["messages"][-1][1]["node_type"] = "BurstProbeSteps"
     assert timeless(entry["status"]) == timeless(captured["status"])
     assert entry["outputs"] == {}
-    job = (await client.get(f"/api/jobs/{prompt_id}")).body
-    assert job["status"] == "failed"
-    assert _shape(job).keys() == _shape(load("jobs.json")["job interrupted"]).keys()
 
 
 async def test_an_interruption_of_another_prompt_is_ignored(client: EngineClient) -> None:
@@ -130,36 +118,6 @@ async def test_an_error_keeps_the_outputs_that_came_before(client: EngineClient)
     assert list(entry["outputs"]) == ["2"]
 
 
-async def test_a_job_is_found_wherever_it_is(client: EngineClient) -> None:
-    captured = load("jobs.json")
-    running = await client.submit(steps(10, 0.02), client_id="c")
-    await client.running(running)
-    prompt = {"1": empty(40), "2": save("1", "meta")}
-    workflow = {"workflow": {"id": "11111111-2222-4333-8444-555555555555"}}
-    pending = await client.submit(prompt, client_id="c", extra_data={"extra_pnginfo": workflow})
-
-    in_progress = (await client.get(f"/api/jobs/{running}")).body
-    waiting = (await client.get(f"/api/jobs/{pending}")).body
-    await client.finished(pending)
-    completed = (await client.get(f"/api/jobs/{pending}")).body
-
-    assert in_progress.keys() == captured["job running"].keys()
-    assert in_progress["status"] == "in_progress"
-    assert waiting.keys() - {"workflow_id"} == captured["job pending"].keys()
-    assert waiting["status"] == "pending"
-    assert _shape(completed).keys() == _shape(captured["job completed"]).keys()
-    assert timeless(completed["preview_output"]) == timeless(
-        captured["job completed"]["preview_output"]
-    )
-
-
-async def test_an_unknown_job_is_not_found_and_has_no_short_route(client: EngineClient) -> None:
-    answer = await client.get("/api/jobs/nosuch")
-
-    assert (answer.status, answer.body) == (404, {"error": "Job not found"})
-    assert (await client.get("/jobs/nosuch")).status == 404
-
-
 async def test_a_history_entry_can_be_deleted_and_all_of_them_cleared(
     client: EngineClient,
 ) -> None:
@@ -173,36 +131,3 @@ async def test_a_history_entry_can_be_deleted_and_all_of_them_cleared(
     assert (await client.get(f"/history/{first}")).body != {}
     await client.post("/history", {"clear": True})
     assert (await client.get("/history")).body == {}
-
-
-async def test_two_prompts_of_the_same_id_and_number_both_run(client: EngineClient) -> None:
-    """ComfyUI's queue dies of them (sheet §4)."""
-    running = await client.submit(steps(10, 0.02), client_id="c")
-    await client.running(running)
-
-    for color in (60, 61):
-        await client.submit(saved_color(color), prompt_id="same", number=7, client_id="c")
-
-    assert (await client.run(saved_color(62)))["status"]["completed"]
-    entry = (await client.get("/history/same")).body["same"]
-    assert entry["prompt"][2]["1"]["inputs"]["color"] == 61
-
-
-async def test_a_client_id_that_is_no_text_harms_nobody(client: EngineClient) -> None:
-    """ComfyUI's process ends (sheet §4)."""
-    async with client.watching() as watcher:
-        await client.submit(saved_color(63), client_id=["a"])
-        frames = await watcher.run(saved_color(64))
-
-    assert frames[-1].kind == "executing"
-
-
-async def test_a_prompt_that_cannot_begin_fails_alone(client: EngineClient) -> None:
-    """A wrapped list is a value when it is validated and a link, here to itself, when it runs."""
-    loop = {"image": {"__value__": ["1", 0]}, "kind": "OSError", "message": "x"}
-    prompt = {"1": {"class_type": "BurstProbeError", "inputs": loop}, "2": preview("1")}
-
-    entry = await client.run(prompt)
-
-    assert entry["status"]["messages"][-1][0] == "execution_error"
-    assert (await client.run(saved_color(65)))["status"]["completed"]

@@ -1,5 +1,7 @@
 """Results are kept from one prompt to the next, by class and inputs, and no longer."""
 
+import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -7,13 +9,15 @@ from PIL import Image
 
 from tests.comfy_images.engine.client import EngineClient
 from tests.comfy_images.engine.graphs import empty, invert, load, preview, probe, save, saved_color
-from tests.comfy_images.engine.process import EngineProcess
+from tests.conformance.comfyui.servers import Server
+
+_fresh = itertools.count(0x100000)
 
 
 @pytest.fixture(autouse=True)
 async def forgotten(client: EngineClient) -> None:
-    """Every test begins with an empty cache."""
-    await client.post("/free", {"free_memory": True})
+    """Every test begins with an empty cache: only the previous prompt is remembered."""
+    await client.run(saved_color(next(_fresh)))
 
 
 def _cached(entry: Any) -> list[str]:
@@ -32,7 +36,7 @@ async def test_the_same_prompt_again_is_all_cached_and_repeats_its_file(
 
 
 async def test_a_cached_run_without_client_id_has_no_outputs(client: EngineClient) -> None:
-    """As in 0.8.0, which is why we always send one (sheet §3)."""
+    """Which is why we always send one (sheet §3)."""
     await client.run(saved_color(1))
 
     entry = await client.finished(await client.submit(saved_color(1)))
@@ -80,11 +84,9 @@ async def test_two_identical_save_nodes_write_one_file(client: EngineClient) -> 
     assert entry["outputs"]["2"] == entry["outputs"]["4"]
 
 
-async def test_an_overwritten_input_file_runs_again(
-    client: EngineClient, engine: EngineProcess
-) -> None:
-    source = engine.base / "input" / "changing.png"
-    source.write_bytes((engine.base / "input" / "photo.png").read_bytes())
+async def test_an_overwritten_input_file_runs_again(client: EngineClient, server: Server) -> None:
+    source = server.base / "input" / "changing.png"
+    source.write_bytes((server.base / "input" / "photo.png").read_bytes())
     prompt = {"1": load("changing.png"), "2": preview("1")}
     await client.run(prompt)
     assert _cached(await client.run(prompt)) == ["1", "2"]
@@ -102,6 +104,7 @@ async def test_freed_memory_forgets_results_and_unloaded_models_do_not(
     assert _cached(await client.run(saved_color(1))) == ["1", "2"]
 
     await client.post("/free", {"free_memory": True})
+    await asyncio.sleep(0.5)  # it is acted upon between prompts, by another thread
 
     assert _cached(await client.run(saved_color(1))) == []
 
