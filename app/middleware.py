@@ -21,6 +21,7 @@ from app.logs import REQUEST_ID_HEADER, about, learnt, request_id
 log = logging.getLogger("app.access")
 
 _GIVEN_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 QUIET: Final = re.compile(r"/(healthz|readyz|metrics|internal/(claims|jobs/[^/]+/events))")
@@ -81,7 +82,7 @@ class Gate:
             request_id.reset(token)
 
     def _refusal(self, scope: Scope, headers: Headers) -> AppError | None:
-        if _host_name(headers.get("host", "")) not in self.hosts:
+        if _host_name(headers.getlist("host")) not in self.hosts:
             return AppError(
                 400,
                 "bad_host",
@@ -94,7 +95,7 @@ class Gate:
     def _is_foreign(self, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is not None:
-            same = urlsplit(origin).netloc == headers.get("host", "")
+            same = origin.partition("://")[2] == headers.get("host")
             return not same and origin not in self.origins
         return headers.get("sec-fetch-site") == "cross-site"
 
@@ -127,10 +128,10 @@ def ids_in(path: str) -> dict[str, Any]:
     return {"job_id": found["job_id"]}
 
 
-def _host_name(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].lower()
+def _host_name(hosts: list[str]) -> str:
+    # The whole header goes into the links of the answer, so all of it must be a host and a port.
+    match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    return match[1].lower() if match else ""
 
 
 def allowed_hosts(public_url: str | None, more: str) -> frozenset[str]:

@@ -285,3 +285,29 @@ def test_equal_idempotency_keys_of_two_workspaces_never_meet(house: House) -> No
     assert "idempotent-replayed" not in made[1].headers
     for caller, reply in zip((house.alice, bob), made, strict=True):
         caller.http.post(f"/jobs/{reply.json()['id']}/cancel")
+
+
+@pytest.mark.usefixtures("nothing_kept")
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.test",
+        "null",
+        "",
+        "http://[",
+        "http://[::1",
+        "//",
+        "://",
+        "file://",
+        "\x80",
+        "a" * 9_000,
+    ],
+)
+def test_another_website_may_not_write(wire: Wire, origin: str) -> None:
+    reply = wire.submit(b"{}", "Content-Type: application/json", f"Origin: {origin}")
+    assert (reply.status, reply.code) == (403, "foreign_origin")
+
+
+def test_our_own_pages_may_write(wire: Wire) -> None:
+    reply = wire.submit(b"{}", "Content-Type: application/json", f"Origin: {wire.url}")
+    assert (reply.status, reply.code) == (422, "invalid_request")

@@ -112,3 +112,37 @@ def test_a_client_that_asks_first_is_spared_a_body_that_is_too_long(wire: Wire) 
     length = "Content-Length: 999999999"
     reply = wire.one(wire.head("POST", "/api/v2/jobs", JSON, length, "Expect: 100-continue"))
     assert (reply.status, reply.code) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        (),
+        ("Host: ",),
+        ("Host: evil.test",),
+        ("Host: localhost", "Host: evil.test"),
+        ("Host: localhost", "Host: localhost"),
+        ("Host: localhost:80@evil.test",),
+        ("Host: localhost:80/../evil.test",),
+        ("Host: localhost:port",),
+        ("Host: localhost:",),
+        ("Host: user@localhost",),
+        ("Host: localhost.evil.test",),
+        ("Host: [::1",),
+        ("Host: [::1]evil.test",),
+        ("Host: lo\u00e7alhost",),
+    ],
+)
+def test_a_host_that_is_not_ours_alone_is_refused(wire: Wire, hosts: tuple[str, ...]) -> None:
+    lines = ["GET /api/v2/jobs HTTP/1.1", f"Authorization: Bearer {wire.key}", *hosts, "", ""]
+    reply = wire.one("\r\n".join(lines).encode("latin-1"))
+    assert (reply.status, reply.code) == (400, "bad_host")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "[::1]:8000", "[::1]"]
+)
+def test_our_own_names_are_answered(wire: Wire, host: str) -> None:
+    key = f"Authorization: Bearer {wire.key}"
+    reply = wire.one(f"GET /api/v2/jobs HTTP/1.1\r\nHost: {host}\r\n{key}\r\n\r\n".encode())
+    assert reply.status == 200
