@@ -1,9 +1,12 @@
 """What the engine says about itself and its nodes."""
 
+from typing import Any
+
 import pytest
 
 from tests.comfy_images.engine.captures import load
 from tests.comfy_images.engine.client import EngineClient
+from tests.comfy_images.engine.process import EngineProcess
 
 _CAPTURED = load("object_info.json")
 
@@ -14,18 +17,23 @@ async def test_an_entry_of_object_info_equals_the_captured_one(
 ) -> None:
     entry = (await client.get(f"/object_info/{name}")).body[name]
 
-    expected = _CAPTURED[name]
-    if name == "LoadImage":  # the choices are the files that happen to be there
-        assert entry["input"]["required"]["image"][0] == ["photo.png"]
-        expected["input"]["required"]["image"][0] = ["photo.png"]
-    assert entry == expected
+    if name in {"LoadImage", "LoadImageMask"}:  # the choices are the files that happen to be there
+        files = entry["input"]["required"]["image"]
+        assert files[0] == ["photo.png"]
+        files[0] = []
+    assert entry == _CAPTURED[name]
 
 
 async def test_all_nodes_are_listed_with_those_of_our_pack(client: EngineClient) -> None:
     info = (await client.get("/api/object_info")).body
 
-    assert info.keys() >= _CAPTURED.keys()
+    core = {name for name, entry in info.items() if not _is_of_pack(entry)}
+    assert core == _CAPTURED.keys()
     assert info["BurstPoster"]["python_module"].startswith("custom_nodes.")
+
+
+def _is_of_pack(entry: Any) -> bool:
+    return entry["python_module"].startswith("custom_nodes.")
 
 
 async def test_an_unknown_class_has_no_entry(client: EngineClient) -> None:
@@ -51,5 +59,32 @@ async def test_features_are_those_of_comfyui(client: EngineClient) -> None:
     }
 
 
-async def test_unknown_paths_are_not_found(client: EngineClient) -> None:
-    assert (await client.get("/api/nosuch")).status == 404
+async def test_unknown_paths_are_not_found_without_a_word(client: EngineClient) -> None:
+    for path in ("/nosuch", "/api/nosuch", "/jobs", "/api/internal/logs/raw"):
+        answer = await client.get(path)
+        assert (answer.status, answer.body) == (404, b"")
+
+
+async def test_the_log_tells_what_this_is(client: EngineClient) -> None:
+    raw = (await client.get("/internal/logs/raw")).body
+    text = (await client.get("/internal/logs")).body
+
+    assert raw["size"] == {"cols": 80, "rows": 24}
+    assert "embedded engine" in raw["entries"][0]["m"]
+    assert text.startswith(f"{raw['entries'][0]['t']} - {raw['entries'][0]['m']}")
+
+
+async def test_model_files_are_listed_by_folder(
+    client: EngineClient, engine: EngineProcess
+) -> None:
+    for name in ("checkpoints/sub/a.safetensors", "checkpoints/b.ckpt", "embeddings/style.pt"):
+        path = engine.base / "models" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    assert "checkpoints" in (await client.get("/models")).body
+    files = (await client.get("/api/models/checkpoints")).body
+    assert files == ["b.ckpt", "sub/a.safetensors"]
+    assert (await client.get("/models/loras")).body == []
+    assert (await client.get("/embeddings")).body == ["style"]
+    assert (await client.get("/models/nosuch")).status == 404

@@ -1,7 +1,10 @@
 """What ends, deafens or opens a ComfyUI, and does the engine no harm."""
 
+import io
+import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.comfy_images.engine.client import EngineClient
@@ -124,3 +127,11 @@ async def test_a_numbered_batch_is_never_written_over(client: EngineClient) -> N
     for color, first in ((70, "nth_0_00001_.png"), (71, "nth_0_00002_.png")):
         entry = await client.run({"1": empty(color), "2": save("1", "nth_%batch_num%")})
         assert entry["outputs"]["2"]["images"][0]["filename"] == first
+
+
+async def test_a_mask_cannot_name_an_original_outside(client: EngineClient) -> None:
+    form = aiohttp.FormData()
+    form.add_field("image", io.BytesIO(b""), filename="masked.png")
+    form.add_field("original_ref", json.dumps({"filename": "../../secret.png", "type": "input"}))
+
+    assert (await client.send("POST", "/upload/mask", data=form)).status == 400

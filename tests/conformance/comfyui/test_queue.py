@@ -1,5 +1,9 @@
 """The queue, its deletion, and interruption."""
 
+from typing import Any
+
+import pytest
+
 from tests.comfy_images.engine.captures import load, timeless
 from tests.comfy_images.engine.client import EngineClient
 from tests.comfy_images.engine.graphs import empty, preview, probe, save, saved_color, steps
@@ -83,10 +87,67 @@ async def test_an_idle_interruption_is_forgotten(client: EngineClient) -> None:
     assert (await client.run(steps(2, 0.01)))["status"]["completed"]
 
 
-async def test_an_interruption_body_that_is_a_list_is_an_internal_error(
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/interrupt", []),
+        ("POST", "/free", None),
+        ("POST", "/queue", None),
+        ("POST", "/history", None),
+        ("GET", "/history?max_items=abc", None),
+    ],
+)
+async def test_what_it_does_not_expect_is_an_internal_error_in_plain_text(
+    client: EngineClient, method: str, path: str, body: Any
+) -> None:
+    content = {} if body is None else {"json": body}
+
+    answer = await client.send(method, path, **content)
+
+    assert answer.status == 500
+    assert answer.headers["Content-Type"].startswith("text/plain")
+
+
+async def test_front_runs_next_and_a_given_number_decides(client: EngineClient) -> None:
+    running = await client.submit(steps(100, 0.02))
+    await client.running(running)
+    for name, body in {"late": {"number": 1e9}, "plain": {}, "front": {"front": True}}.items():
+        await client.submit(saved_color(7), prompt_id=name, client_id="c", **body)
+    await client.post("/interrupt")
+    await client.finished("late")
+
+    assert list((await client.get("/history")).body)[-4:] == [running, "front", "plain", "late"]
+
+
+async def test_what_was_dropped_of_a_prompt_is_told_and_the_rest_succeeds(
     client: EngineClient,
 ) -> None:
-    assert (await client.post("/interrupt", [])).status == 500
+    """`node_errors` beside a 200: our executor tells its user (sheet §8)."""
+    bad = {"class_type": "SaveImage", "inputs": {"images": ["9", 0]}}
+    body = {"prompt": {"9": empty(8), "2": save("9", "good"), "3": bad}, "client_id": "c"}
+
+    answer = await client.post("/prompt", body)
+    entry = await client.finished(answer.body["prompt_id"])
+
+    assert answer.status == 200
+    [error] = answer.body["node_errors"]["3"]["errors"]
+    assert error["type"] == "required_input_missing"
+    assert entry["status"]["status_str"] == "success"
+    assert list(entry["outputs"]) == ["2"]
+
+
+async def test_targets_limit_what_runs(client: EngineClient) -> None:
+    prompt = {"9": empty(8), "2": save("9", "one"), "3": save("9", "other")}
+
+    entry = await client.run(prompt, partial_execution_targets=["3"])
+
+    assert entry["prompt"][4] == ["3"]
+    assert list(entry["outputs"]) == ["3"]
+
+
+async def test_a_head_is_answered_and_a_put_is_not_allowed(client: EngineClient) -> None:
+    assert (await client.send("HEAD", "/prompt")).status == 200
+    assert (await client.send("PUT", "/prompt")).status == 405
 
 
 async def test_a_node_that_never_looks_is_interrupted_at_the_next_node(

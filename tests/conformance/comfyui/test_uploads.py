@@ -1,10 +1,12 @@
 """Uploads: stored under the asked name if it is free or holds the same bytes."""
 
 import io
+import json
 from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from tests.comfy_images.engine.client import Answer, EngineClient
 from tests.conformance.comfyui.servers import Server
@@ -78,3 +80,54 @@ async def test_a_form_without_the_file_is_refused(client: EngineClient) -> None:
     form = aiohttp.FormData({"wrong": "field"})
 
     assert (await client.send("POST", "/upload/image", data=form)).status == 400
+
+
+async def _upload_mask(client: EngineClient, content: bytes, **fields: str) -> Answer:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("image", io.BytesIO(content), filename=fields.pop("name", "masked.png"))
+    for field, value in fields.items():
+        form.add_field(field, value)
+    return await client.send("POST", "/upload/mask", data=form)
+
+
+def _png(mode: str, size: tuple[int, int], color: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size, color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+async def test_a_mask_is_put_on_its_original_and_stored_beside_it(
+    client: EngineClient, server: Server
+) -> None:
+    await _upload(client, _png("RGB", (6, 4), (9, 8, 7)), "original.png", overwrite="true")
+    reference = json.dumps({"filename": "original.png", "type": "input"})
+    mask = _png("RGBA", (6, 4), (0, 0, 0, 77))
+
+    answer = await _upload_mask(client, mask, original_ref=reference)
+
+    assert answer.body == {"name": "masked.png", "subfolder": "", "type": "input"}
+    with Image.open(server.base / "input" / "masked.png") as stored:
+        assert stored.mode == "RGBA"
+        assert stored.getpixel((0, 0)) == (9, 8, 7, 77)
+
+
+async def test_a_mask_of_a_missing_original_is_accepted_and_not_stored(
+    client: EngineClient, server: Server
+) -> None:
+    reference = json.dumps({"filename": "missing.png", "type": "input"})
+
+    answer = await _upload_mask(
+        client, _png("RGBA", (6, 4), 0), name="nowhere.png", original_ref=reference
+    )
+
+    assert answer.body == {"name": "nowhere.png", "subfolder": "", "type": "input"}
+    assert not (server.base / "input" / "nowhere.png").exists()
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"original_ref": '{"filename": "photo.png", "type": "input"}'}]
+)
+async def test_a_mask_without_reference_or_of_another_size_is_an_internal_error(
+    client: EngineClient, fields: dict[str, str]
+) -> None:
+    assert (await _upload_mask(client, _png("RGBA", (3, 3), 0), **fields)).status == 500
