@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -119,7 +120,7 @@ async def call_node(
     for index, call in enumerate(_calls(node_type, arguments)):
         host = host_of(index)
         host.check_interrupt()
-        blocker = next((v for v in call.values() if isinstance(v, ExecutionBlocker)), None)
+        blocker = _blocker(call, in_lists=node_type.takes_lists)
         if blocker is not None:
             on_block(blocker)
             returned.append(ExecutionBlocker(None))
@@ -159,6 +160,12 @@ def _calls(node_type: NodeType, arguments: Arguments) -> list[dict[str, Any]]:
         {name: values[min(index, len(values) - 1)] for name, values in arguments.items()}
         for index in range(length)
     ]
+
+
+def _blocker(call: dict[str, Any], *, in_lists: bool) -> ExecutionBlocker | None:
+    """The first blocked argument; in a list that is taken as a whole, one blocked element is enough."""
+    values = itertools.chain.from_iterable(call.values()) if in_lists else call.values()
+    return next((value for value in values if isinstance(value, ExecutionBlocker)), None)
 
 
 def _parts(answer: Any, count: int) -> tuple[tuple[Any, ...], JsonObject, Prompt]:

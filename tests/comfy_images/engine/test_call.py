@@ -111,6 +111,15 @@ async def test_a_blocked_element_blocks_its_outputs_and_no_others() -> None:
     assert met == [blocker]
 
 
+async def test_a_list_that_is_taken_as_a_whole_is_blocked_by_one_element() -> None:
+    blocker = ExecutionBlocker("no")
+
+    answer, met = await _called(_WHOLE, {"word": ["a", blocker], "count": [1], "own": ["7"]})
+
+    assert answer.slots == [[ExecutionBlocker(None)], [ExecutionBlocker(None)]]
+    assert met == [blocker]
+
+
 def test_a_subgraphs_links_wait_and_then_stand_for_all_that_the_inner_node_returned() -> None:
     inner: dict[str, Any] = {"x": {"class_type": "Pair", "inputs": {}}}
     answer = merged(_PAIR, [{"result": (["x", 0], [7]), "expand": inner}])

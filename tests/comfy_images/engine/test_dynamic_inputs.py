@@ -86,7 +86,9 @@ async def test_a_link_in_a_member_runs_what_it_needs(client: EngineClient) -> No
         "2": empty(2, width=20, height=10),
         "x": node(
             "ResizeImageMaskNode",
-            input=["1", 0], resize_type="match size", scale_method="area",
+            input=["1", 0],
+            resize_type="match size",
+            scale_method="area",
             **{"resize_type.match": ["2", 0], "resize_type.crop": "disabled"},
         ),
         "n": node("GetImageSize", image=["x", 0]),

@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
 import pytest
 
-from tests.comfy_images.engine.graphs import preview, probe, save
+from tests.comfy_images.engine.graphs import empty, invert, preview, probe, save
 from tests.comfy_images.engine.process import EngineProcess, running_engine
 
 
@@ -31,6 +32,20 @@ async def test_a_start_costs_little(tmp_path: Path) -> None:
         used = psutil.Process(engine.process.pid).cpu_times()
 
     assert used.user + used.system < 1.2
+
+
+async def test_a_long_graph_costs_little_though_its_frames_grow_with_it(tmp_path: Path) -> None:
+    """400 nodes in a chain: 32 MB of frames, 0.13 s of processor time; ComfyUI takes 4 s (sheet §2)."""
+    prompt: dict[str, Any] = {"0": empty(1, width=1, height=1)}
+    prompt |= {str(number): invert(str(number - 1)) for number in range(1, 400)}
+    prompt["save"] = preview("399")
+    async with running_engine(tmp_path) as engine, engine.client.watching() as watcher:
+        process = psutil.Process(engine.process.pid)
+        before = process.cpu_times()
+        await watcher.run(prompt)
+        after = process.cpu_times()
+
+    assert after.user + after.system - before.user - before.system < 0.8
 
 
 async def test_flags_of_comfyui_that_it_does_not_know_are_ignored(tmp_path: Path) -> None:

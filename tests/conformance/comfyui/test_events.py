@@ -203,6 +203,31 @@ async def test_a_blocker_without_a_message_is_silent(client: EngineClient) -> No
     assert (await client.finished(frames[-1].data["prompt_id"]))["outputs"] == {}
 
 
+async def test_a_node_that_takes_lists_is_blocked_too(client: EngineClient) -> None:
+    prompt = {
+        "1": node("ProbeBlocker", message="nope"),
+        "2": node("ProbeTogether", images=["1", 0], factor=1),
+    }
+    async with client.watching() as watcher:
+        frames = await watcher.run(prompt)
+
+    assert _error(frames)["exception_type"] == "ExecutionBlocked"
+    assert (await client.finished(frames[-1].data["prompt_id"]))["outputs"] == {}
+
+
+async def test_a_failure_ends_the_prompt_though_another_node_awaits(client: EngineClient) -> None:
+    prompt = {
+        "1": node("ProbeAsync", seconds=30, level=0.3),
+        "2": save("1", "async"),
+        "3": probe("Error", kind="ValueError", message="m"),
+        "4": save("3", "async"),
+    }
+    entry = await client.run(prompt)
+
+    assert entry["status"]["messages"][-1][0] == "execution_error"
+    assert (await client.run(saved_color(77)))["status"]["completed"]
+
+
 async def test_a_list_runs_what_follows_once_per_element_and_others_once(
     client: EngineClient,
 ) -> None:
