@@ -215,6 +215,20 @@ async def test_a_node_that_takes_lists_is_blocked_too(client: EngineClient) -> N
     assert (await client.finished(frames[-1].data["prompt_id"]))["outputs"] == {}
 
 
+async def test_a_node_that_awaits_begins_before_those_that_do_not(client: EngineClient) -> None:
+    prompt = {
+        "9": empty(0x30),
+        "8": save("9", "sync"),
+        "1": node("ProbeAsync", seconds=0.2, level=0.4),
+        "2": save("1", "async"),
+    }
+    async with client.watching() as watcher:
+        frames = await watcher.run(prompt)
+
+    executing = [frame.data["node"] for frame in frames if frame.kind == "executing"]
+    assert executing == ["1", "9", "8", "2", None]
+
+
 async def test_a_failure_ends_the_prompt_though_another_node_awaits(client: EngineClient) -> None:
     prompt = {
         "1": node("ProbeAsync", seconds=30, level=0.3),

@@ -146,11 +146,11 @@ class ProbeSwitch(_Probe):
         "b": ("IMAGE", {"lazy": True}),
     }
 
-    def check_lazy_status(self, first: bool, a: Any = None, b: Any = None) -> list[str]:  # noqa: FBT001
+    def check_lazy_status(self, first: bool, a: Any, b: Any) -> list[str]:  # noqa: FBT001
         name, value = ("a", a) if first else ("b", b)
         return [name] if value is None else []
 
-    def run(self, first: bool, a: Any = None, b: Any = None) -> tuple[Any]:  # noqa: FBT001
+    def run(self, first: bool, a: Any, b: Any) -> tuple[Any]:  # noqa: FBT001
         return (a if first else b,)
 
 
