@@ -22,8 +22,15 @@ class Host:
         if value == self.interrupt_at:
             raise InterruptedExecutionError
 
+    def progress_text(self, text: str, node_id: str | None = None) -> None:
+        """Nothing here shows a text."""
+
     def check_interrupt(self) -> None:
         """Nothing here asks without reporting."""
+
+    def subgraph_prefix(self) -> str:
+        """Nothing here becomes other nodes."""
+        return ""
 
 
 def test_the_poster_counts_up_to_its_total_and_shows_two_to_four_previews() -> None:
