@@ -8,7 +8,16 @@ import pytest
 from PIL import Image
 
 from tests.comfy_images.engine.client import EngineClient
-from tests.comfy_images.engine.graphs import empty, invert, load, preview, probe, save, saved_color
+from tests.comfy_images.engine.graphs import (
+    empty,
+    invert,
+    load,
+    node,
+    preview,
+    probe,
+    save,
+    saved_color,
+)
 from tests.conformance.comfyui.servers import Server
 
 _fresh = itertools.count(0x100000)
@@ -115,3 +124,53 @@ async def test_a_failed_prompt_leaves_what_it_finished(client: EngineClient) -> 
     assert not entry["status"]["completed"]
 
     assert _cached(await client.run({"1": empty(4), "2": save("1")})) == ["1"]
+
+
+async def test_a_cached_output_whose_file_was_deleted_still_succeeds_and_is_not_found(
+    client: EngineClient, server: Server
+) -> None:
+    first = await client.run(saved_color(1, "deleted"))
+    [file] = first["outputs"]["2"]["images"]
+    (server.base / "output" / file["filename"]).unlink()
+
+    second = await client.run(saved_color(1, "deleted"))
+
+    assert second["status"]["completed"]
+    assert second["outputs"] == first["outputs"]
+    assert (await client.get("/view", params=file)).status == 404
+
+
+async def test_what_a_client_calls_is_changed_matters_to_no_node_without_that_method(
+    client: EngineClient,
+) -> None:
+    prompt = saved_color(1)
+    await client.run(prompt)
+
+    prompt["1"]["is_changed"] = ["other"]
+
+    assert _cached(await client.run(prompt)) == ["1", "2"]
+
+
+async def test_a_cached_output_that_showed_nothing_is_told_as_null(client: EngineClient) -> None:
+    prompt = {"1": node("ProbeBlocker", message=""), "2": save("1")}
+    await client.run(prompt)
+
+    async with client.watching() as watcher:
+        frames = await watcher.run(prompt)
+
+    [executed] = [frame.data for frame in frames if frame.kind == "executed"]
+    assert (executed["node"], executed["output"]) == ("2", None)
+
+
+async def test_the_same_prompt_draws_the_same_bytes_once_it_is_forgotten(
+    client: EngineClient, server: Server
+) -> None:
+    noise = node("ImageAddNoise", image=["1", 0], seed=42, strength=0.5)
+    prompt = {"1": empty(0x808080), "3": noise, "2": save("3", "same")}
+    contents: list[bytes] = []
+    for _ in range(2):
+        [file] = (await client.run(prompt))["outputs"]["2"]["images"]
+        contents.append((server.base / "output" / file["filename"]).read_bytes())
+        await client.run(saved_color(next(_fresh)))
+
+    assert contents[0] == contents[1]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.comfy_images.engine.captures import load, timeless
 from tests.comfy_images.engine.client import EngineClient
-from tests.comfy_images.engine.graphs import empty, preview, probe, save, saved_color, steps
+from tests.comfy_images.engine.graphs import empty, node, preview, probe, save, saved_color, steps
 
 
 async def test_prompts_wait_in_order_with_the_front_one_first(client: EngineClient) -> None:
@@ -160,6 +160,19 @@ async def test_a_node_that_never_looks_is_interrupted_at_the_next_node(
     kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
 
     assert (kind, data["node_id"], data["executed"]) == ("execution_interrupted", "2", ["1"])
+
+
+async def test_a_node_that_awaits_is_interrupted_at_the_next_node_too(
+    client: EngineClient,
+) -> None:
+    prompt = {"1": node("ProbeAsync", seconds=0.4, level=0.6), "2": save("1")}
+    prompt_id = await client.submit(prompt)
+    await client.running(prompt_id)
+
+    await client.post("/interrupt")
+    kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
+
+    assert (kind, data["node_id"]) == ("execution_interrupted", "2")
 
 
 async def test_the_server_answers_while_a_node_works(client: EngineClient) -> None:
