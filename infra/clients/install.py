@@ -65,9 +65,20 @@ def install(target: Path, report: Report) -> Clients:
     """
     clients = Clients(target.resolve())
     _once(clients.package, _NPM_FILES, report, lambda: _install_sdk(clients, report))
+    install_comfy_cli(clients.target, report)
+    return clients
+
+
+def install_comfy_cli(target: Path, report: Report) -> Path:
+    """The `comfy` command, installed under target unless it is there.
+
+    Raises:
+        ClientInstallError: a step failed. The next call starts anew.
+    """
+    clients = Clients(target.resolve())
     cli = clients.target / "comfy-cli"
     _once(cli, (_CLI_LOCK,), report, lambda: _install_cli(clients, report))
-    return clients
+    return clients.comfy
 
 
 def _once(folder: Path, pins: Sequence[str], report: Report, make: Callable[[], None]) -> None:
