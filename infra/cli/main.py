@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ app = typer.Typer(
 
 [bold]Examples[/bold]
   comfyburst up                                   start it on this machine
+  comfyburst comfy                                install a real ComfyUI for it
   comfyburst run poster.json -i 1.prompt='Hello' -o outputs
   comfyburst doctor                               see what works and what not
 
@@ -40,12 +41,16 @@ def up(
     ready_file: Annotated[
         Path | None, typer.Option(help="Also write url, key and pid here once all is ready.")
     ] = None,
+    engine: Annotated[  # noqa: FBT002 - typer gives it by name
+        bool, typer.Option("--engine", help="The embedded engine does the work, whatever is set.")
+    ] = False,
 ) -> None:
     """Start everything on this machine, until Ctrl-C.
 
     Postgres and Valkey come as wheels and need no installation;
     DATABASE_URL and REDIS_URL use yours instead. Work is done by COMFYUI_URL,
-    else COMFYUI_DIR, else a small embedded engine.
+    else COMFYUI_DIR, else what `comfyburst comfy` installed,
+    else a small embedded engine.
 
     [bold]Examples[/bold]
       comfyburst up
@@ -55,7 +60,42 @@ def up(
     """
     from infra.local.up import UpOptions, run_up
 
-    raise typer.Exit(run_up(UpOptions(port=port, state=state, ready_file=ready_file)))
+    raise typer.Exit(run_up(UpOptions(port, state, ready_file, engine)))
+
+
+@app.command()
+def comfy(
+    source: Annotated[
+        Literal["auto", "git", "package"],
+        typer.Option(help="auto: git where GitHub answers within 10 s, else the package."),
+    ] = "auto",
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for it. Default: comfyui in the state folder."),
+    ] = None,
+    remove: Annotated[  # noqa: FBT002 - typer gives it by name
+        bool,
+        typer.Option("--remove", help="Take it away, unless models or nodes of yours are in it."),
+    ] = False,
+) -> None:
+    """Install a real ComfyUI; `up` then uses it without any variable.
+
+    git: the newest release, by the official comfy-cli, with the torch that
+    fits your graphics card. package: 0.3.75 from the package index, for where
+    GitHub is out of reach. It gets an interpreter of its own and about 3 to
+    10 GB of disk. A call that was cut goes on where it stopped.
+
+    [bold]Examples[/bold]
+      comfyburst comfy
+      comfyburst comfy --source package
+      comfyburst comfy --into /big/disk/comfyui
+      comfyburst comfy --remove
+    """
+    from infra.cli.comfy import ComfyOptions
+    from infra.cli.comfy import comfy as install_or_remove
+
+    state = Path(os.environ.get("COMFYBURST_STATE", ".comfyburst"))
+    raise typer.Exit(install_or_remove(ComfyOptions(source, into, state, remove)))
 
 
 @app.command()

@@ -19,6 +19,8 @@ from app.identity.repository import IdentityRepository
 from app.jobs.tokens import Tokens, WorkerGrant
 from app.secret import Keyring, SecretError
 from infra.cli.migrate import NO_DATABASE
+from infra.comfyui.choice import choose
+from infra.comfyui.installed import BrokenInstallationError
 from infra.local.running import settings_of_running
 from infra.local.worker import token_pipe, worker_environment
 
@@ -39,10 +41,11 @@ def become_worker(options: WorkerOptions) -> NoReturn:
         workspaces = None if options.any_workspace else _ids(settings, options.workspaces)
         grant = WorkerGrant(workspaces=workspaces, environments=[options.environment], slots=1)
         token = Tokens(Keyring.load(settings)).worker(grant)
-    except (AppError, SecretError) as error:
+        environ = choose(os.environ, settings.state).environment(os.environ)
+    except (AppError, SecretError, BrokenInstallationError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    environment = environment_of(os.environ, settings, options.environment)
+    environment = environment_of(environ, settings, options.environment)
     command = [sys.executable, "-P", "-m", "gpu_functions.celery_app"]
     with token_pipe(token) as pipe:
         for descriptor in pipe.descriptors:

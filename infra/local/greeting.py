@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from infra.local.worker import comfyui_place
+from infra.comfyui.choice import Choice
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 POSTER: Final = ROOT / "comfy_images" / "catalog" / "poster.json"
@@ -13,7 +13,7 @@ _FIRST_OUTPUT: Final = (
 )
 
 
-def greeting(url: str, comfyui: str, state: Path, seconds: float) -> str:
+def greeting(url: str, comfyui: str, state: Path, seconds: float, choice: Choice) -> str:
     """The READY block. Its commands are whole: they work in any folder of another terminal."""
     key_file, poster = shlex.quote(str(state / "api_key")), shlex.quote(str(POSTER))
     return "\n".join(
@@ -21,7 +21,7 @@ def greeting(url: str, comfyui: str, state: Path, seconds: float) -> str:
             "",
             f"  READY {url}  ({seconds:.1f} s)",
             "",
-            *_who_works(comfyui),
+            *_who_works(comfyui, choice, _command(state)),
             "  Nodes run with your rights.",
             "",
             "  A first picture, by the command line:",
@@ -42,14 +42,19 @@ def greeting(url: str, comfyui: str, state: Path, seconds: float) -> str:
     )
 
 
-def _who_works(comfyui: str) -> list[str]:
-    place = comfyui_place()
-    if place is not None:
-        return [f"  Work is done by ComfyUI {comfyui} at {place}."]
+def _who_works(comfyui: str, choice: Choice, command: str) -> list[str]:
+    if choice.installed is not None:
+        return [
+            f"  Work is done by the ComfyUI {comfyui} that `comfy` installed in {choice.place}.",
+            f"  Its models belong into {choice.installed.models}. Without it: {command} up --engine",
+        ]
+    if choice.place is not None:
+        return [f"  Work is done by ComfyUI {comfyui} at {choice.place}."]
     return [
         f"  Work is done by the embedded engine ({comfyui}). It is not ComfyUI: it knows image nodes",
-        "  that need no model. For real workflows start with COMFYUI_DIR=/path/to/ComfyUI, or with",
-        "  COMFYUI_URL=http://127.0.0.1:8188 where one already runs.",
+        f"  that need no model. For real workflows stop this and run {command} comfy: it installs a",
+        "  ComfyUI here. Or use yours: COMFYUI_DIR=/path/to/ComfyUI, or one that already runs:",
+        "  COMFYUI_URL=http://127.0.0.1:8188.",
     ]
 
 

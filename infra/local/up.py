@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from app.config import Settings
 from app.secret import SecretError
+from infra.comfyui.choice import Choice, choose
+from infra.comfyui.installed import BrokenInstallationError
 from infra.local.console import say
 from infra.local.front_door import front_door_service, listen, readiness, url_of
 from infra.local.greeting import greeting
@@ -36,7 +38,15 @@ EXIT_FAILED: Final = 1
 EXIT_ALREADY_RUNNING: Final = 3
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
-_REASONS = (StackError, PlaceError, PostgresMissingError, ValkeyMissingError, SecretError, OSError)
+_REASONS = (
+    StackError,
+    PlaceError,
+    BrokenInstallationError,
+    PostgresMissingError,
+    ValkeyMissingError,
+    SecretError,
+    OSError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,7 @@ class UpOptions:
     port: int | None = None
     state: Path | None = None
     ready_file: Path | None = None
+    engine: bool = False
 
 
 def run_up(options: UpOptions) -> int:
@@ -63,7 +74,8 @@ def _run_alone(settings: Settings, options: UpOptions) -> int:
     private_folder(settings.state)
     try:
         with only_one(settings.state):
-            return asyncio.run(_up(settings, options.ready_file))
+            choice = choose(os.environ, settings.state, engine=options.engine)
+            return asyncio.run(_up(settings, choice, options.ready_file))
     except AlreadyRunningError as error:
         say(NAME, f"{error}{_where(settings.state)}", error=True)
         return EXIT_ALREADY_RUNNING
@@ -92,19 +104,19 @@ def _where(state: Path) -> str:
     return ""
 
 
-async def _up(settings: Settings, ready_file: Path | None) -> int:
+async def _up(settings: Settings, choice: Choice, ready_file: Path | None) -> int:
     started = time.monotonic()
     stack = Stack(settings.state)
     _stop_on_signals(stack)
     announcements = [settings.state / READY_FILE, *([ready_file] if ready_file else [])]
     try:
         with _removed_afterwards([*announcements, settings.state / SERVICES_FILE]):
-            ready = await _start(stack, settings)
+            ready = await _start(stack, settings, choice)
             if ready is not None:
                 for path in announcements:
                     write_private(path, json.dumps(ready) + "\n")
                 seconds = time.monotonic() - started
-                text = greeting(ready["url"], ready["comfyui"], settings.state, seconds)
+                text = greeting(ready["url"], ready["comfyui"], settings.state, seconds, choice)
                 print(text, flush=True)
             await stack.stopping.wait()
     finally:
@@ -141,7 +153,7 @@ def _stop_on_signals(stack: Stack) -> None:
         loop.add_signal_handler(number, on_signal)
 
 
-async def _start(stack: Stack, settings: Settings) -> dict[str, Any] | None:
+async def _start(stack: Stack, settings: Settings, choice: Choice) -> dict[str, Any] | None:
     """Start all parts in their order; what the ready file says, None when told to stop meanwhile."""
     listener = listen(settings.port)
     url = url_of(listener)
@@ -149,14 +161,14 @@ async def _start(stack: Stack, settings: Settings) -> dict[str, Any] | None:
     if stack.stopping.is_set():
         return None
     try:
-        provisioned = await provision(settings, any_workspace=serves_any_workspace())
+        provisioned = await provision(settings, any_workspace=serves_any_workspace(choice))
     except psycopg.Error as error:
         raise StackError(f"the database cannot be used: {error}") from error
     write_services(settings.state, settings.database_url, settings.redis_url)
     await stack.start(
         [
             front_door_service(settings, listener),
-            worker_service(settings, provisioned.mint_worker_token, url),
+            worker_service(settings, provisioned.mint_worker_token, url, choice),
         ]
     )
     if stack.stopping.is_set():

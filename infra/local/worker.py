@@ -4,11 +4,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Generator, Mapping
-from pathlib import Path
 from typing import Final
 
 from app.config import Settings
 from gpu_functions.settings import WorkerSettings, variables
+from infra.comfyui.choice import Choice
 from infra.local.service import Handover, Service
 
 STOP_TIMEOUT_S: Final = 20.0
@@ -47,10 +47,12 @@ def token_pipe(token: str) -> Generator[Handover]:
         os.close(reading)
 
 
-def worker_service(settings: Settings, mint_token: Callable[[], str], url: str) -> Service:
+def worker_service(
+    settings: Settings, mint_token: Callable[[], str], url: str, choice: Choice
+) -> Service:
     """`python -m gpu_functions.celery_app`; ready once its ComfyUI is registered."""
     ready_file = settings.state / "worker.ready"
-    environment = worker_environment(os.environ) | {
+    environment = worker_environment(choice.environment(os.environ)) | {
         "INTERNAL_URL": settings.internal_url or url,
         "REDIS_URL": settings.redis_url,
         "COMFYBURST_WORKER_STATE": str(settings.state / "worker"),
@@ -74,23 +76,16 @@ def worker_service(settings: Settings, mint_token: Callable[[], str], url: str) 
         ready,
         environment,
         stop_timeout_s=STOP_TIMEOUT_S,
-        ready_timeout_s=_comfyui().comfyui_start_timeout_s + BOOT_MARGIN_S,
+        ready_timeout_s=_comfyui(choice).comfyui_start_timeout_s + BOOT_MARGIN_S,
         handover=handover,
         is_essential=False,
     )
 
 
-def serves_any_workspace() -> bool:
+def serves_any_workspace(choice: Choice) -> bool:
     """Whether its nodes are vouched for: the engine's run no code and read no file of a caller's choice."""
-    comfyui = _comfyui()
-    return comfyui.comfyui_shared or not (comfyui.comfyui_url or comfyui.comfyui_dir)
+    return choice.place is None or _comfyui(choice).comfyui_shared
 
 
-def comfyui_place() -> str | Path | None:
-    """Which ComfyUI does the work: a URL, a folder, or None for the embedded engine."""
-    comfyui = _comfyui()
-    return comfyui.comfyui_url or comfyui.comfyui_dir
-
-
-def _comfyui() -> WorkerSettings:
-    return WorkerSettings.from_environment(os.environ)
+def _comfyui(choice: Choice) -> WorkerSettings:
+    return WorkerSettings.from_environment(choice.environment(os.environ))

@@ -147,9 +147,9 @@ async def test_half_a_credential_has_failed(tmp_path: Path) -> None:
     ],
 )
 async def test_comfyui_is_judged_as_a_worker_would_find_it(
-    environ: dict[str, str], state: str, says: str
+    tmp_path: Path, environ: dict[str, str], state: str, says: str
 ) -> None:
-    row = await outside.comfyui(environ)
+    row = await outside.comfyui(tmp_path, environ)
 
     assert row.state == state
     assert says in row.found

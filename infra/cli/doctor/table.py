@@ -36,7 +36,7 @@ async def examine(settings: Settings) -> list[Row]:
         services.database(settings),
         services.redis(settings),
         services.front_door(settings),
-        outside.comfyui(),
+        outside.comfyui(settings.state),
         outside.public_url(settings),
     )
     return [
