@@ -14,14 +14,14 @@ _LINES = 300
 
 
 class LogBuffer(logging.Handler):
-    """A handler for the root logger. Times are UTC without a zone, as ComfyUI writes them."""
+    """A handler for the root logger. Times are local, without a zone, as ComfyUI writes them."""
 
     def __init__(self) -> None:
         super().__init__()
         self._entries: deque[JsonObject] = deque(maxlen=_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        at = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
+        at = datetime.fromtimestamp(record.created, UTC).astimezone().replace(tzinfo=None)
         self._entries.append({"t": at.isoformat(), "m": f"{self.format(record)}\n"})
 
     def entries(self) -> list[JsonObject]:

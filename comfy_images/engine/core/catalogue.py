@@ -10,13 +10,22 @@ from comfy_images.engine.core import batch, mask, text, turn, value
 from comfy_images.engine.core.add_noise import ImageAddNoise
 from comfy_images.engine.core.blend import ImageBlend
 from comfy_images.engine.core.blur import ImageBlur, ImageSharpen
-from comfy_images.engine.core.composite import ImageCompositeMasked
+from comfy_images.engine.core.composite import (
+    ImageCompositeMasked,
+    JoinImageWithAlpha,
+    SplitImageWithAlpha,
+)
 from comfy_images.engine.core.create import EmptyImage, ImageInvert
 from comfy_images.engine.core.load_image import LoadImage, LoadImageMask
 from comfy_images.engine.core.resize import ResizeImageMaskNode
 from comfy_images.engine.core.save_animated import SaveAnimatedPNG, SaveAnimatedWEBP
 from comfy_images.engine.core.save_image import MaskPreview, PreviewImage, SaveImage
-from comfy_images.engine.core.scale import ImageScale, ImageScaleBy, ImageScaleToTotalPixels
+from comfy_images.engine.core.scale import (
+    ImageScale,
+    ImageScaleBy,
+    ImageScaleToMaxDimension,
+    ImageScaleToTotalPixels,
+)
 from comfy_images.engine.node_type import NodeType
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ _NEWER: dict[str, dict[type[Any], str | None]] = {
         turn.ImageFlip: None,
         turn.ImageRotate: None,
         turn.ImageCrop: "Image Crop",
+        ImageScaleToMaxDimension: None,
         batch.RepeatImageBatch: None,
         batch.ImageFromBatch: None,
         batch.GetImageSize: "Get Image Size",
@@ -67,8 +77,14 @@ _NEWER: dict[str, dict[type[Any], str | None]] = {
         mask.MaskToImage: "Convert Mask to Image",
         mask.ImageToMask: "Convert Image to Mask",
         mask.ImageColorToMask: None,
+        mask.FeatherMask: None,
+        mask.MaskComposite: None,
         ImageCompositeMasked: None,
         MaskPreview: "Preview Mask",
+    },
+    "comfy_extras.nodes_compositing": {
+        SplitImageWithAlpha: "Split Image with Alpha",
+        JoinImageWithAlpha: "Join Image with Alpha",
     },
     "comfy_extras.nodes_string": {
         text.StringConcatenate: "Concatenate",

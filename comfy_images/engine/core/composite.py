@@ -1,4 +1,4 @@
-"""ImageCompositeMasked: one picture laid onto another where a mask says so."""
+"""One picture laid onto another where a mask says so; transparency taken off and put on."""
 
 from __future__ import annotations
 
@@ -52,6 +52,31 @@ class ImageCompositeMasked(CoreNode):
         area = result[:, top : top + piece.shape[1], left : left + piece.shape[2]]
         area[...] = share * piece + (1 - share) * area
         return (result,)
+
+
+class SplitImageWithAlpha(CoreNode):
+    """The colours, and a mask of what is transparent."""
+
+    RETURN_TYPES = ("IMAGE", "MASK")
+    CATEGORY = "mask/compositing"
+    required: ClassVar[Inputs] = {"image": ("IMAGE", {})}
+
+    def run(self, image: Pixels) -> tuple[Pixels, Pixels]:
+        transparent = 1 - image[..., 3] if image.shape[3] > 3 else np.zeros_like(image[..., 0])
+        return image[..., :3], transparent
+
+
+class JoinImageWithAlpha(CoreNode):
+    """A picture that is transparent where the mask is 1."""
+
+    RETURN_TYPES = ("IMAGE",)
+    CATEGORY = "mask/compositing"
+    required: ClassVar[Inputs] = {"image": ("IMAGE", {}), "alpha": ("MASK", {})}
+
+    def run(self, image: Pixels, alpha: Pixels) -> tuple[Pixels]:
+        count = min(len(image), len(alpha))
+        opaque = 1 - _stretched(alpha[:count], image[:count])
+        return (np.concatenate([image[:count, ..., :3], opaque], axis=-1),)
 
 
 def _stretched(mask: Pixels | None, source: Pixels) -> Pixels:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from comfy_images.engine.core.node import CoreNode, Inputs, combo, whole
-
-if TYPE_CHECKING:
-    from comfy_images.engine.core.pixels import Pixels
+from comfy_images.engine.core.pixels import Pixels
 
 _LONGEST_PX = 16384
 _UNIT = {"min": 0.0, "max": 1.0, "step": 0.01}
+_OPERATIONS: dict[str, Callable[[Pixels, Pixels], Pixels]] = {
+    "multiply": lambda below, above: below * above,
+    "add": lambda below, above: below + above,
+    "subtract": lambda below, above: below - above,
+    "and": lambda below, above: _as_floats(_as_bits(below) & _as_bits(above)),
+    "or": lambda below, above: _as_floats(_as_bits(below) | _as_bits(above)),
+    "xor": lambda below, above: _as_floats(_as_bits(below) ^ _as_bits(above)),
+}
 _CHANNELS = ["red", "green", "blue", "alpha"]
 
 
@@ -71,6 +79,50 @@ class CropMask(CoreNode):
 
     def run(self, mask: Pixels, x: int, y: int, width: int, height: int) -> tuple[Pixels]:
         return (mask[:, y : y + height, x : x + width],)
+
+
+class FeatherMask(CoreNode):
+    """Fades towards each edge, over so many pixels; at right and bottom off by one, as in ComfyUI."""
+
+    RETURN_TYPES = ("MASK",)
+    CATEGORY = "mask"
+    required: ClassVar[Inputs] = {
+        "mask": ("MASK", {}),
+        "left": whole(0, 0, _LONGEST_PX),
+        "top": whole(0, 0, _LONGEST_PX),
+        "right": whole(0, 0, _LONGEST_PX),
+        "bottom": whole(0, 0, _LONGEST_PX),
+    }
+
+    def run(self, mask: Pixels, left: int, top: int, right: int, bottom: int) -> tuple[Pixels]:
+        height, width = mask.shape[1:]
+        across = _fade(width, left) * _fade_back(width, right)
+        down = _fade(height, top) * _fade_back(height, bottom)
+        return ((mask * np.outer(down, across)).astype(np.float32, copy=False),)
+
+
+class MaskComposite(CoreNode):
+    """One mask worked into another by one of six operations; the logical ones round first."""
+
+    RETURN_TYPES = ("MASK",)
+    CATEGORY = "mask"
+    required: ClassVar[Inputs] = {
+        "destination": ("MASK", {}),
+        "source": ("MASK", {}),
+        "x": whole(0, 0, _LONGEST_PX),
+        "y": whole(0, 0, _LONGEST_PX),
+        "operation": combo(list(_OPERATIONS)),
+    }
+
+    def run(
+        self, destination: Pixels, source: Pixels, x: int, y: int, operation: str
+    ) -> tuple[Pixels]:
+        result = destination.copy()
+        height, width = source.shape[1:]
+        area = result[:, y : y + height, x : x + width]
+        piece = source[:, : area.shape[1], : area.shape[2]]
+        area[...] = _OPERATIONS[operation](area, piece)
+        return (np.clip(result, 0, 1),)
 
 
 class GrowMask(CoreNode):
@@ -134,6 +186,25 @@ class ImageColorToMask(CoreNode):
         levels = np.round(np.clip(image[..., :3], 0, 1) * 255).astype(np.int32)
         found = levels[..., 0] << 16 | levels[..., 1] << 8 | levels[..., 2]
         return ((found == color).astype(np.float32),)
+
+
+def _as_bits(mask: Pixels) -> NDArray[np.bool_]:
+    return np.round(mask) != 0
+
+
+def _as_floats(bits: NDArray[np.bool_]) -> Pixels:
+    return bits.astype(np.float32)
+
+
+def _fade(length: int, over: int) -> Pixels:
+    """From the first pixel on: 1/over, 2/over and so on up to 1."""
+    steps = np.arange(1, length + 1) / max(min(over, length), 1)
+    return np.minimum(steps, 1).astype(np.float32)
+
+
+def _fade_back(length: int, over: int) -> Pixels:
+    """From the last pixel on: 2/over, 3/over up to 1. The 1/over falls on the first, as measured."""
+    return np.roll(_fade(length, over)[::-1], 1)
 
 
 def as_image(mask: Pixels) -> Pixels:

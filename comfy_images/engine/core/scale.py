@@ -76,6 +76,29 @@ class ImageScaleToTotalPixels(CoreNode):
         return (resample(image, upscale_method, width, height),)
 
 
+class ImageScaleToMaxDimension(CoreNode):
+    """The longer side as given."""
+
+    RETURN_TYPES = ("IMAGE",)
+    CATEGORY = "image/upscaling"
+    required: ClassVar[Inputs] = {
+        "image": ("IMAGE", {}),
+        # Listed twice by ComfyUI as well.
+        "upscale_method": combo(
+            ["area", "lanczos", "bilinear", "nearest-exact", "bilinear", "bicubic"]
+        ),
+        "largest_size": whole(512, 0, LONGEST_PX),
+    }
+
+    def run(self, image: Pixels, upscale_method: str, largest_size: int) -> tuple[Pixels]:
+        height, width = image.shape[1:3]
+        if height > width:
+            size = (round(width / height * largest_size), largest_size)
+        else:
+            size = (largest_size, round(height / width * largest_size))
+        return (resample(image, upscale_method, *size),)
+
+
 def of_total_pixels(width: int, height: int, megapixels: float, steps: int = 1) -> tuple[int, int]:
     """The size of the same proportions that has so many pixels."""
     factor = math.sqrt(megapixels * _PIXELS_PER_MEGAPIXEL / (width * height))

@@ -14,7 +14,11 @@ from comfy_images.engine.core.batch import (
 from comfy_images.engine.core.create import EmptyImage
 from comfy_images.engine.core.pixels import Pixels
 from comfy_images.engine.core.resize import ResizeImageMaskNode
-from comfy_images.engine.core.scale import ImageScaleBy, ImageScaleToTotalPixels
+from comfy_images.engine.core.scale import (
+    ImageScaleBy,
+    ImageScaleToMaxDimension,
+    ImageScaleToTotalPixels,
+)
 from comfy_images.engine.core.turn import ImageCrop, ImageFlip, ImageRotate
 
 
@@ -95,6 +99,8 @@ def test_scaling_by_a_factor_and_to_a_number_of_pixels() -> None:
     image = _image(200, 100)
 
     assert ImageScaleBy().run(image, "area", 0.5)[0].shape == (1, 50, 100, 3)
+    [tall] = ImageScaleToMaxDimension().run(_image(30, 60), "area", 20)
+    assert tall.shape == (1, 20, 10, 3)
     [million] = ImageScaleToTotalPixels().run(image, "nearest-exact", 1.0, 64)
     assert million.shape[1:3] == (704, 1472)
 

@@ -5,14 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comfy_images.engine.core.composite import ImageCompositeMasked
+from comfy_images.engine.core.composite import (
+    ImageCompositeMasked,
+    JoinImageWithAlpha,
+    SplitImageWithAlpha,
+)
 from comfy_images.engine.core.create import EmptyImage
 from comfy_images.engine.core.mask import (
     CropMask,
+    FeatherMask,
     GrowMask,
     ImageColorToMask,
     ImageToMask,
     InvertMask,
+    MaskComposite,
     MaskToImage,
     SolidMask,
     ThresholdMask,
@@ -58,6 +64,45 @@ def test_inverting_thresholding_and_cropping() -> None:
     assert np.all(ThresholdMask().run(half, 0.25)[0] == 0)
     assert np.all(ThresholdMask().run(half, 0.2)[0] == 1)
     assert CropMask().run(half, 2, 1, 9, 9)[0].shape == (1, 1, 1)
+
+
+def test_a_mask_fades_towards_its_edges() -> None:
+    """At the right edge off by one, the first step falling on the left: as ComfyUI does."""
+    [full] = SolidMask().run(1.0, 8, 1)
+
+    [left] = FeatherMask().run(full, 4, 0, 0, 0)
+    [right] = FeatherMask().run(full, 0, 0, 4, 0)
+
+    assert left.ravel().tolist() == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+    assert right.ravel().tolist() == [0.25, 1, 1, 1, 1, 1, 0.75, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("operation", "result"),
+    [("multiply", 0.24), ("add", 1), ("subtract", 0), ("and", 0), ("or", 1), ("xor", 1)],
+)
+def test_one_mask_is_worked_into_another_where_they_meet(operation: str, result: float) -> None:
+    [below], [above] = SolidMask().run(0.4, 4, 4), SolidMask().run(0.6, 9, 9)
+
+    [mixed] = MaskComposite().run(below, above, 2, 1, operation)
+
+    assert mixed[0, 1:, 2:].ravel().tolist() == pytest.approx([result] * 6)
+    assert np.all(mixed[0, 0] == np.float32(0.4))
+    assert np.all(below == np.float32(0.4))
+
+
+def test_transparency_is_put_on_and_taken_off() -> None:
+    [white] = EmptyImage().run(4, 4, 1, 0xFFFFFF)
+    [quarter] = SolidMask().run(0.25, 2, 9)
+
+    [glass] = JoinImageWithAlpha().run(white, quarter)
+    colours, transparent = SplitImageWithAlpha().run(glass)
+
+    assert glass.shape == (1, 4, 4, 4)
+    assert np.all(glass[..., 3] == 0.75)
+    assert np.array_equal(colours, white)
+    assert np.all(transparent == 0.25)
+    assert not SplitImageWithAlpha().run(white)[1].any()
 
 
 def test_a_mask_becomes_grey_and_a_channel_a_mask() -> None:

@@ -30,6 +30,9 @@ _SOURCES = {
     "red": node("LoadImageMask", image="badge.png", channel="red"),
     "thrice": node("RepeatImageBatch", image=_PHOTO, amount=3),
     "both": node("ImageBatch", image1=_BADGE, image2=_PHOTO),
+    "glass": node("JoinImageWithAlpha", image=_PHOTO, alpha=_MASK),
+    "solid": node("SolidMask", value=0.3, width=20, height=9),
+    "green": node("LoadImageMask", image="photo.png", channel="green"),
     "tiny": node("ImageScaleBy", image=_BADGE, upscale_method="area", scale_by=0.4),
 }
 _METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
@@ -98,6 +101,16 @@ _IMAGES: dict[str, Any] = {
         f"noise {seed}": node("ImageAddNoise", image=["small", 0], seed=seed, strength=0.7)
         for seed in (0, 1, 2**40 + 3, 2**64 - 1)
     },
+    **{
+        f"longest side {side}": node(
+            "ImageScaleToMaxDimension", image=_PHOTO, upscale_method="bilinear", largest_size=side
+        )
+        for side in (100, 777)
+    },
+    "glass": node("JoinImageWithAlpha", image=["tiny", 0], alpha=_MASK),
+    "glass by a small mask": node("JoinImageWithAlpha", image=["both", 0], alpha=["solid", 0]),
+    "glass twice": node("JoinImageWithAlpha", image=["glass", 0], alpha=_MASK),
+    "no longer glass": node("SplitImageWithAlpha", image=["glass", 0]),
     "blur": node("ImageBlur", image=_PHOTO, blur_radius=3, sigma=1.3),
     "sharpen": node("ImageSharpen", image=_PHOTO, sharpen_radius=2, sigma=0.5, alpha=1.0),
     **{
@@ -124,6 +137,26 @@ _MASKS: dict[str, Any] = {
         for name in ("photo.png", "badge.png")
     },
     "of an image": node("ImageToMask", image=_PHOTO, channel="green"),
+    **{
+        f"feather {' '.join(map(str, sides))}": node(
+            "FeatherMask",
+            mask=["red", 0],
+            **dict(zip(("left", "top", "right", "bottom"), sides, strict=True)),
+        )
+        for sides in ((0, 0, 0, 0), (30, 10, 7, 5), (600, 10, 20, 500))
+    },
+    **{
+        f"{operation} at {x}": node(
+            "MaskComposite",
+            destination=["red", 0],
+            source=["green", 0],
+            x=x,
+            y=3,
+            operation=operation,
+        )
+        for operation in ("multiply", "add", "subtract", "and", "or", "xor")
+        for x in (0, 300)
+    },
     "threshold": node("ThresholdMask", mask=_MASK, value=0.5),
     "of a colour": node("ImageColorToMask", image=["small", 0], color=0x336699),
     "solid": node("SolidMask", value=0.37, width=30, height=20),
