@@ -1,8 +1,15 @@
 """What a person sees who opens the address in a browser, until the web app is built."""
 
+import html
+from collections.abc import Iterable
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+
+from app.errors import AppError
+from app.provided import provided
+from app.workflows.environments.repository import Environment
+from app.workflows.environments.service import EnvironmentService
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,6 +39,7 @@ _PAGE: Final = """<!doctype html>
   a terminal. In the folder of the checkout:</p>
   <pre><code>./dev run comfy_images/catalog/poster.json \\
       -i 1.prompt='Hello, world' -o outputs</code></pre>
+  <p>__WORKERS__</p>
   <p>Programs use the official SDK with <code>COMFY_BASE_URL</code> set to this address and
   <code>COMFY_API_KEY</code> set to a key of <code>./dev keys create</code>.</p>
   <p><a href="docs">The API, described</a> · <a href="openapi.json">OpenAPI</a> ·
@@ -43,6 +51,27 @@ _PAGE: Final = """<!doctype html>
 
 @router.get("/")
 @router.head("/")
-async def welcome() -> Response:
+async def welcome(request: Request) -> Response:
     """One page, no script."""
-    return Response(_PAGE, media_type="text/html", headers=_HEADERS)
+    try:
+        workers = who_works(await provided(request, EnvironmentService).all())
+    except AppError:
+        workers = "The database does not answer at the moment."
+    page = _PAGE.replace("__WORKERS__", workers)
+    return Response(page, media_type="text/html", headers=_HEADERS)
+
+
+def who_works(environments: Iterable[Environment]) -> str:
+    """Which ComfyUI does the work, as HTML: what a worker says of itself is a stranger's text."""
+    said = [_worker(known) for known in environments]
+    return " ".join(said) or "No worker has registered yet; jobs wait for one."
+
+
+def _worker(known: Environment) -> str:
+    name, version = html.escape(known.name), html.escape(known.comfyui_version)
+    if known.is_engine:
+        return (
+            f"Work for <code>{name}</code> is done by the embedded engine, which is not ComfyUI: "
+            "<code>./dev comfy</code> installs a real one."
+        )
+    return f"Work for <code>{name}</code> is done by ComfyUI {version}."

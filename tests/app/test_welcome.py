@@ -1,11 +1,14 @@
 """What needs no key: the page for people, health, the contract."""
 
 import warnings
+from datetime import UTC, datetime
 
 import httpx
 
 from app.config import Settings
 from app.main import create_app
+from app.welcome import who_works
+from app.workflows.environments.repository import Environment
 from tests.app.conftest import House
 
 
@@ -15,6 +18,25 @@ def test_a_person_who_opens_the_address_is_told_what_it_is(house: House) -> None
     assert "Comfyburst is running" in reply.text
     assert "<script" not in reply.text
     assert httpx.head(house.url).status_code == 200
+
+
+def test_a_person_is_told_who_does_the_work(house: House) -> None:
+    assert "the embedded engine, which is not ComfyUI" in httpx.get(house.url).text
+
+
+def test_what_a_worker_says_of_itself_is_no_markup_of_the_page() -> None:
+    real = Environment(
+        name="big",
+        digest="d",
+        backend="local",
+        workspaces=None,
+        comfyui_version="<b>0.8.0",
+        is_engine=False,
+        registered_at=datetime.now(UTC),
+    )
+
+    assert "big</code> is done by ComfyUI &lt;b&gt;0.8.0." in who_works([real])
+    assert "No worker" in who_works([])
 
 
 def test_health_says_what_registered(house: House) -> None:
