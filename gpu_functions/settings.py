@@ -59,7 +59,7 @@ class WorkerSettings(BaseModel):
         default=None,
         validation_alias="COMFYUI_DIR",
         description="A ComfyUI checkout that the worker starts itself. Without it and "
-        "COMFYUI_URL: the embedded engine.",
+        "COMFYUI_URL: what `comfyburst comfy` installed, else the embedded engine.",
     )
     comfyui_python: Path | None = Field(
         default=None,
