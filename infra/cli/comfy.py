@@ -1,7 +1,6 @@
 """`comfyburst comfy`: gives a newcomer a real ComfyUI that `./dev` then uses, and takes it away again."""
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import Final, Literal, assert_never
 
 import typer
 
-from infra.comfyui.follow import ComfyUIInstallError, Report, follow
+from infra.comfyui.check import arguments_for, start_once
+from infra.comfyui.follow import ComfyUIInstallError, Report
 from infra.comfyui.from_git import github_answers, install_from_git, version_of
-from infra.comfyui.graphics import Graphics, find_graphics, torch_of
+from infra.comfyui.graphics import Graphics, find_graphics
 from infra.comfyui.install import install as install_package
 from infra.comfyui.install import is_current
 from infra.comfyui.installed import (
@@ -88,7 +88,7 @@ def _install(state: Path, options: ComfyOptions) -> None:
             f"Graphics card: {graphics}. Free: {free_bytes / _GB:.0f} GB."
         )
         installation = _fetched(source, options.folder, graphics, report)
-        _start_once(installation, report)
+        start_once(installation, report)
         write_installed(state, installation)
     typer.echo(_summary(installation, state, "is ready"))
 
@@ -127,11 +127,8 @@ def _fetched(source: Source, folder: Path, graphics: Graphics, report: Report) -
     match source:
         case "git":
             checkout = install_from_git(target, graphics, report)
-            directory, python, version = (
-                checkout.directory,
-                checkout.python,
-                version_of(checkout.directory),
-            )
+            directory, python = checkout.directory, checkout.python
+            version = version_of(directory)
         case "package":
             package = install_package(target, report)
             directory, python = package.directory, package.python
@@ -142,49 +139,21 @@ def _fetched(source: Source, folder: Path, graphics: Graphics, report: Report) -
         folder=folder,
         directory=directory,
         python=python,
-        arguments=_arguments(python, graphics, report),
+        arguments=arguments_for(python, graphics, report),
         version=version,
         source=source,
     )
-
-
-def _arguments(python: Path, graphics: Graphics, report: Report) -> tuple[str, ...]:
-    """Torch itself says whether it can use the card: ComfyUI ends at once where it cannot."""
-    try:
-        torch, on_gpu = torch_of(python)
-    except ValueError as error:
-        raise ComfyUIInstallError(f"{error}. Run this again; it starts anew.") from error
-    if on_gpu:
-        report(f"torch {torch} can use the graphics card.")
-        return ()
-    if graphics is not Graphics.NONE:
-        report(
-            f"torch {torch} cannot use the {graphics} card (driver too old, or a torch without "
-            "it): ComfyUI will compute on the CPU, which is slow."
-        )
-    else:
-        report(f"torch {torch}; without a graphics card ComfyUI computes on the CPU: --cpu.")
-    return ("--cpu",)
-
-
-def _start_once(installation: Installation, report: Report) -> None:
-    """A dependency that broke shows here, with its reason, and not at the first job."""
-    report("Starting it once.")
-    with tempfile.TemporaryDirectory() as base:
-        Path(base, "custom_nodes").mkdir()  # ComfyUI ends where it is missing
-        command = [str(installation.python), str(installation.directory / "main.py")]
-        flags = ["--quick-test-for-ci", "--base-directory", base, *installation.arguments]
-        follow("start ComfyUI", [*command, *flags], report)
 
 
 def _remove(state: Path, options: ComfyOptions) -> None:
     known = _known(state)
     folder = options.folder if options.into or known is None else known.folder
     with only_one(state):
-        remove(folder)
+        was_there = remove(folder)
         if known is None or known.folder == folder:
             forget_installed(state)
-    typer.echo(f"{folder} is gone. ./dev uses the embedded engine again.")
+    said = f"{folder} is gone." if was_there else f"Nothing is installed in {folder}."
+    typer.echo(f"{said} What ./dev uses now, ./dev doctor says.")
 
 
 def _known(state: Path) -> Installation | None:

@@ -75,7 +75,7 @@ def comfy(
     ] = None,
     remove: Annotated[  # noqa: FBT002 - typer gives it by name
         bool,
-        typer.Option("--remove", help="Take it away, unless models or nodes of yours are in it."),
+        typer.Option("--remove", help="Take it away, unless something of yours is in it."),
     ] = False,
 ) -> None:
     """Install a real ComfyUI; `up` then uses it without any variable.

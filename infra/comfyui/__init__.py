@@ -1,1 +1,1 @@
-"""A real ComfyUI without a GPU, for tests and for a look at the real thing: installed, never vendored."""
+"""A real ComfyUI, for tests and for newcomers: installed beside us, never vendored."""

@@ -132,6 +132,7 @@ def comfy_environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
         "PIP_NO_INPUT": "1",
         "PIP_PROGRESS_BAR": "off",
         "PYTHONUNBUFFERED": "1",
+        "COLUMNS": "200",
     }
 
 

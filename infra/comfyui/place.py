@@ -8,9 +8,11 @@ from typing import Final
 from infra.comfyui.follow import ComfyUIInstallError
 
 OURS: Final = ".made-by-comfyburst"
-_MODEL_BYTES: Final = 1_000_000
-"""ComfyUI's own files below `models` are small configurations."""
-_COMES_WITH_IT: Final = frozenset({"__pycache__", "websocket_image_save.py"})
+_USERS_FOLDERS: Final = ("models", "output", "user/default/workflows")
+_COMES_WITH_IT: Final = frozenset({
+    "__pycache__", "websocket_image_save.py", "example_node.py.example",
+    "_output_images_will_be_put_here",
+})  # fmt: skip
 
 
 def claim(folder: Path) -> None:
@@ -58,14 +60,14 @@ def require_room(folder: Path, needed_bytes: int) -> int:
     return free_bytes
 
 
-def remove(folder: Path) -> None:
-    """Delete what we made, unless something of the user's lies in it.
+def remove(folder: Path) -> bool:
+    """Delete what we made, unless something of the user's lies in it; False where nothing was.
 
     Raises:
-        ComfyUIInstallError: it is not of our making, or holds models or custom nodes.
+        ComfyUIInstallError: it is not of our making, or holds something of the user's.
     """
     if not folder.exists():
-        return
+        return False
     if not is_ours(folder):
         raise ComfyUIInstallError(f"{folder} is not of our making; nothing was deleted.")
     kept = list(of_the_user(folder))
@@ -77,22 +79,23 @@ def remove(folder: Path) -> None:
             "this again."
         )
     shutil.rmtree(folder)
+    return True
 
 
 def of_the_user(folder: Path) -> Iterator[Path]:
-    """Models and custom nodes below it that did not come with ComfyUI."""
-    for models in _folders(folder, "models"):
-        for path in models.rglob("*"):
-            if path.is_file() and path.stat().st_size >= _MODEL_BYTES:
-                yield path
-    for packs in _folders(folder, "custom_nodes"):
-        for path in packs.iterdir():
-            if path.name not in _COMES_WITH_IT and path.suffix != ".example":
-                yield path
+    """Models, custom nodes, pictures and workflows below it that did not come with ComfyUI."""
+    for checkout in (folder / "git" / "ComfyUI", folder / "package"):
+        for name in _USERS_FOLDERS:
+            yield from (path for path in (checkout / name).rglob("*") if _is_users_file(path))
+        packs = checkout / "custom_nodes"
+        if packs.is_dir():
+            yield from (path for path in packs.iterdir() if path.name not in _COMES_WITH_IT)
 
 
-def _folders(folder: Path, name: str) -> Iterator[Path]:
-    """Where each of the two sources has it."""
-    for place in (folder / "git" / "ComfyUI" / name, folder / "package" / name):
-        if place.is_dir():
-            yield place
+def _is_users_file(path: Path) -> bool:
+    comes_with_it = (
+        path.name in _COMES_WITH_IT
+        or path.name.startswith("put_")
+        or (path.parent.name == "configs" and path.suffix == ".yaml")
+    )
+    return path.is_file() and not comes_with_it

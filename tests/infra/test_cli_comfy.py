@@ -1,6 +1,5 @@
 """`comfyburst comfy`, without a network: what it decides, refuses, keeps, and tells `./dev`."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.comfy import NEEDED_BYTES, ComfyOptions, comfy, decide, is_wanted
-from infra.cli.doctor import outside
 from infra.cli.main import app
+from infra.comfyui.check import arguments_for, start_once
 from infra.comfyui.choice import choose
 from infra.comfyui.follow import ComfyUIInstallError, follow, remedy, told_of
 from infra.comfyui.from_git import (
@@ -22,24 +21,10 @@ from infra.comfyui.from_git import (
 )
 from infra.comfyui.graphics import Graphics, find_graphics, torch_of
 from infra.comfyui.install import install
-from infra.comfyui.installed import (
-    FILE,
-    BrokenInstallationError,
-    Installation,
-    read_installed,
-    write_installed,
-)
+from infra.comfyui.installed import Installation, read_installed
 from infra.comfyui.place import OURS, claim, remove, require_room
-from infra.local.greeting import greeting
 from infra.local.single import only_one
-from infra.local.worker import serves_any_workspace, worker_environment
-
-
-def script(path: Path, body: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return path
+from tests.infra.comfy import installed_in, script
 
 
 @pytest.fixture
@@ -51,140 +36,11 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def installed(state: Path) -> Installation:
-    """A git installation as `comfy` leaves it, but for its 5 GB."""
-    folder = state / "comfyui"
-    claim(folder)
-    directory = folder / "git" / "ComfyUI"
-    python = script(directory / ".venv" / "bin" / "python", "exit 0")
-    (directory / "main.py").touch()
-    installation = Installation(
-        folder=folder,
-        directory=directory,
-        python=python,
-        arguments=("--cpu",),
-        version="0.9.1",
-        source="git",
-    )
-    write_installed(state, installation)
-    return installation
+    return installed_in(state)
 
 
 def quiet(_: str) -> None:
     """For reports that no one reads."""
-
-
-# Which one works
-
-
-def test_without_a_variable_the_installed_one_works(state: Path, installed: Installation) -> None:
-    choice = choose({"PATH": "/bin"}, state)
-
-    assert choice.place == installed.directory
-    assert worker_environment(choice.environment({"PATH": "/bin"})) == {
-        "PATH": "/bin",
-        "COMFYUI_DIR": str(installed.directory),
-        "COMFYUI_PYTHON": str(installed.python),
-        "COMFYUI_ARGS": "--cpu",
-    }
-    assert not serves_any_workspace(choice)
-
-
-def test_arguments_and_an_interpreter_of_yours_come_on_top(
-    state: Path, installed: Installation
-) -> None:
-    yours = {"COMFYUI_ARGS": "--preview-size '256'", "COMFYUI_PYTHON": "/opt/python"}
-
-    variables = choose(yours, state).variables
-
-    assert variables["COMFYUI_ARGS"] == "--cpu --preview-size '256'"
-    assert variables["COMFYUI_PYTHON"] == "/opt/python"
-
-
-@pytest.mark.parametrize(
-    ("environ", "place"),
-    [
-        ({"COMFYUI_URL": "http://127.0.0.1:8188"}, "http://127.0.0.1:8188"),
-        ({"COMFYUI_DIR": "/mine"}, Path("/mine")),
-        ({"COMFYUI_DIR": ""}, None),
-    ],
-)
-def test_a_variable_wins_over_the_installed_one(
-    state: Path, installed: Installation, environ: dict[str, str], place: object
-) -> None:
-    choice = choose(environ, state)
-
-    assert (choice.place, choice.installed) == (place, None)
-
-
-def test_engine_wins_over_everything(state: Path, installed: Installation) -> None:
-    choice = choose({"COMFYUI_URL": "http://127.0.0.1:1"}, state, engine=True)
-
-    assert choice.place is None
-    assert choice.environment({"COMFYUI_URL": "x"})["COMFYUI_URL"] == ""
-    assert serves_any_workspace(choice)
-
-
-def test_where_nothing_was_installed_the_engine_works(state: Path) -> None:
-    assert choose({}, state).place is None
-
-
-@pytest.mark.parametrize("gone", ["main.py", ".venv/bin/python"])
-async def test_a_broken_one_is_refused_and_told_with_its_remedy(
-    state: Path, installed: Installation, gone: str
-) -> None:
-    (installed.directory / gone).unlink()
-
-    with pytest.raises(BrokenInstallationError, match=r"broken.*\./dev comfy.*--engine"):
-        choose({}, state)
-    row = await outside.comfyui(state, {})
-    assert row.state == "fail"
-    assert str(installed.directory) in row.found
-    assert "./dev comfy" in row.remedy
-
-
-def test_a_broken_one_matters_to_nobody_who_names_another(
-    state: Path, installed: Installation
-) -> None:
-    (installed.directory / "main.py").unlink()
-
-    assert choose({"COMFYUI_DIR": ""}, state).place is None
-    assert choose({}, state, engine=True).place is None
-
-
-def test_a_file_that_cannot_be_read_is_told(state: Path) -> None:
-    (state / FILE).write_text("{")
-
-    with pytest.raises(BrokenInstallationError, match="cannot be read"):
-        read_installed(state)
-
-
-async def test_doctor_and_ready_tell_which_one_works(state: Path, installed: Installation) -> None:
-    row = await outside.comfyui(state, {})
-    said = greeting("http://x", "0.9.1", state, 1.0, choose({}, state))
-
-    assert row.state == "ok"
-    for text in (row.found, said):
-        assert "0.9.1" in text
-        assert str(installed.directory) in text
-    assert str(installed.models) in said
-    assert "up --engine" in said
-
-
-def test_a_broken_one_keeps_up_from_starting(state: Path, installed: Installation) -> None:
-    (installed.directory / "main.py").unlink()
-    kept = {n: v for n, v in os.environ.items() if not n.startswith("COMFYUI")}
-
-    refused = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "infra.cli.main", "up", "--port", "0", "--state", str(state)],
-        env=kept,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert refused.returncode == 1
-    assert "broken" in refused.stderr
-    assert "./dev up --engine" in refused.stderr
 
 
 # Where it comes from
@@ -246,6 +102,43 @@ def test_torch_says_whether_it_can_use_the_card(tmp_path: Path) -> None:
     assert torch_of(script(tmp_path / "b", "echo 2.9.1+cpu cpu")) == ("2.9.1+cpu", False)
     with pytest.raises(ValueError, match="cannot import torch"):
         torch_of(script(tmp_path / "c", "exit 1"))
+
+
+@pytest.mark.parametrize(
+    ("torch", "graphics", "arguments", "says"),
+    [
+        ("2.9.1+cu130 gpu", Graphics.NVIDIA, (), "can use"),
+        ("2.9.1+cpu cpu", Graphics.NONE, ("--cpu",), "--cpu"),
+        ("2.9.1+cu130 cpu", Graphics.NVIDIA, ("--cpu",), "cannot use the NVIDIA card"),
+    ],
+)
+def test_torch_decides_on_what_it_computes(
+    tmp_path: Path, torch: str, graphics: Graphics, arguments: tuple[str, ...], says: str
+) -> None:
+    told: list[str] = []
+
+    assert (
+        arguments_for(script(tmp_path / "p", f"echo {torch}"), graphics, told.append) == arguments
+    )
+    assert says in told[0]
+
+
+def test_it_is_started_once_as_it_will_be(installed: Installation, tmp_path: Path) -> None:
+    script(installed.python, f'echo "$@" > {tmp_path}/words; test -d "$4/custom_nodes"')
+
+    start_once(installed, quiet)
+
+    assert f"{installed.directory}/main.py --quick-test-for-ci --base-directory" in (
+        said := (tmp_path / "words").read_text()
+    )
+    assert said.endswith(" --cpu\n")
+
+
+def test_one_that_does_not_start_is_told_with_its_reason(installed: Installation) -> None:
+    script(installed.python, "echo ModuleNotFoundError: requests; exit 1")
+
+    with pytest.raises(ComfyUIInstallError, match=r"(?s)requests.*--source package"):
+        start_once(installed, quiet)
 
 
 # comfy-cli
@@ -340,13 +233,22 @@ def test_the_packages_installer_leaves_a_folder_of_somebody_else_alone(tmp_path:
     assert (tmp_path / "venv").exists()
 
 
-@pytest.mark.parametrize("name", ["models/checkpoints/sd.safetensors", "custom_nodes/mine/x.py"])
-def test_models_and_nodes_of_yours_are_never_deleted(
+@pytest.mark.parametrize(
+    "name",
+    [
+        "models/checkpoints/sd.safetensors",
+        "models/embeddings/small.pt",
+        "custom_nodes/mine/x.py",
+        "output/picture.png",
+        "user/default/workflows/flow.json",
+    ],
+)
+def test_what_is_yours_is_never_deleted(
     state: Path, installed: Installation, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yours = installed.directory / name
     yours.parent.mkdir(parents=True)
-    yours.write_bytes(b"0" * 2_000_000)
+    yours.touch()
 
     assert comfy(ComfyOptions("auto", None, state, remove=True)) == 1
     assert "these are yours" in capsys.readouterr().err
@@ -354,8 +256,14 @@ def test_models_and_nodes_of_yours_are_never_deleted(
     assert read_installed(state) == installed
 
 
-def test_remove_takes_away_what_came_with_it(state: Path, installed: Installation) -> None:
-    for name in ("models/configs/v1.yaml", "custom_nodes/example_node.py.example"):
+def test_remove_takes_away_what_came_with_it(
+    state: Path, installed: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (
+        "models/configs/v1.yaml",
+        "models/loras/put_loras_here",
+        "custom_nodes/example_node.py.example",
+    ):
         (installed.directory / name).parent.mkdir(parents=True)
         (installed.directory / name).touch()
 
@@ -363,6 +271,7 @@ def test_remove_takes_away_what_came_with_it(state: Path, installed: Installatio
     assert not installed.folder.exists()
     assert choose({}, state).place is None
     assert comfy(ComfyOptions("auto", None, state, remove=True)) == 0
+    assert "Nothing is installed" in capsys.readouterr().out
 
 
 def test_nothing_is_removed_beneath_a_running_dev(
