@@ -81,9 +81,8 @@ class NodeType:
 
     @property
     def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(
-            getattr(self.implementation, self.implementation.FUNCTION, None)
-        )
+        """Whether it may await while other nodes run."""
+        return _is_async(self.implementation)
 
     @property
     def is_output(self) -> bool:
@@ -107,6 +106,11 @@ def _lazy_names(implementation: type[Any]) -> frozenset[str]:
 @cache
 def _specs_with_members(implementation: type[Any]) -> tuple[InputSpec, ...]:
     return tuple(spec for spec in _declared_specs(implementation) if has_members(spec))
+
+
+@cache
+def _is_async(implementation: type[Any]) -> bool:
+    return inspect.iscoroutinefunction(getattr(implementation, implementation.FUNCTION, None))
 
 
 @cache
