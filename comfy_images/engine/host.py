@@ -1,6 +1,7 @@
 """What a running node may ask of the server that runs it: to report progress and to be stopped.
 
-A node pack imports this module alone and works under real ComfyUI when `current()` is None.
+A node pack imports this module alone (and `subgraph` to expand or block) and works under real ComfyUI
+when `current()` is None.
 """
 
 from __future__ import annotations
