@@ -8,6 +8,7 @@ from typing import Final
 from infra.comfyui.follow import ComfyUIInstallError
 
 OURS: Final = ".made-by-comfyburst"
+_OUR_ENTRIES: Final = frozenset({OURS, "git", "package", "lock", ".DS_Store"})
 _USERS_FOLDERS: Final = ("models", "output", "user/default/workflows")
 _COMES_WITH_IT: Final = frozenset({
     "__pycache__", "websocket_image_save.py", "example_node.py.example",
@@ -84,6 +85,7 @@ def remove(folder: Path) -> bool:
 
 def of_the_user(folder: Path) -> Iterator[Path]:
     """Models, custom nodes, pictures and workflows below it that did not come with ComfyUI."""
+    yield from (path for path in folder.iterdir() if path.name not in _OUR_ENTRIES)
     for checkout in (folder / "git" / "ComfyUI", folder / "package"):
         for name in _USERS_FOLDERS:
             yield from (path for path in (checkout / name).rglob("*") if _is_users_file(path))

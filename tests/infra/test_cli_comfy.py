@@ -241,13 +241,14 @@ def test_the_packages_installer_leaves_a_folder_of_somebody_else_alone(tmp_path:
         "custom_nodes/mine/x.py",
         "output/picture.png",
         "user/default/workflows/flow.json",
+        "../../notes.txt",
     ],
 )
 def test_what_is_yours_is_never_deleted(
     state: Path, installed: Installation, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yours = installed.directory / name
-    yours.parent.mkdir(parents=True)
+    yours.parent.mkdir(parents=True, exist_ok=True)
     yours.touch()
 
     assert comfy(ComfyOptions("auto", None, state, remove=True)) == 1
