@@ -2,6 +2,9 @@
 
 import asyncio
 import itertools
+import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +22,37 @@ from infra.local.valkey import running_valkey
 _numbers = itertools.count(1)
 
 
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+_ROOM_BYTES = 2 << 30
+
+
+@contextmanager
+def quick_folder() -> Generator[Path]:
+    """A folder in memory where there is room: copying a database is seven times quicker there."""
+    try:
+        has_room = shutil.disk_usage(_SHARED_MEMORY).free > _ROOM_BYTES
+    except OSError:
+        has_room = False
+    place = _SHARED_MEMORY if has_room and os.access(_SHARED_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="comfyburst-test-", dir=place) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedPostgres]:
+def postgres() -> Generator[EmbeddedPostgres]:
     """Postgres 18, without fsync."""
-    with running_postgres(tmp_path_factory.mktemp("pg"), fsync=False) as server:
+    with quick_folder() as folder, running_postgres(folder / "pg", fsync=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: EmbeddedPostgres) -> str:
     """Name of a migrated database that is copied for each test."""
+    return make_template(postgres)
+
+
+def make_template(postgres: EmbeddedPostgres) -> str:
+    """Migrate a database to be copied; returns its name."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("create database template_base")
     asyncio.run(migrate(postgres.url_of("template_base")))
