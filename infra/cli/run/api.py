@@ -3,6 +3,7 @@
 import json
 import mimetypes
 import os
+import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 
 from infra.cli.run.sse import ServerEvent, read_events
 
+HELD_AGAIN_AFTER_S: Final = 0.3
 TERMINAL: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
 # Keep-alive comments come every 10 s.
 STREAM_IDLE_S: Final = 35.0
@@ -74,7 +76,14 @@ class Api:
 
     def job_when_ended(self, job_id: str, wait_s: float) -> Json:
         """A job as soon as it has ended, or as it stands after `wait_s`."""
-        return _json(self.http.get(f"jobs/{job_id}", params={"wait": wait_s}))
+        until = time.monotonic() + wait_s
+        while True:
+            # A hold may be answered early: whoever has just left a stream is not held at first.
+            left_s = max(0.0, until - time.monotonic())
+            job = _json(self.http.get(f"jobs/{job_id}", params={"wait": left_s}))
+            if job["status"] in TERMINAL or not left_s:
+                return job
+            time.sleep(min(HELD_AGAIN_AFTER_S, left_s))
 
     def cancel(self, job_id: str) -> Json:
         """Cancel it."""
