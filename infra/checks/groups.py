@@ -17,6 +17,8 @@ COMFYUI_FOLDER: Final = ROOT / ".comfyburst" / "comfyui-test"
 CLIENTS_FOLDER: Final = ROOT / ".comfyburst" / "clients-test"
 S3_SERVER_FOLDER: Final = ROOT / ".comfyburst" / "s3server-test"
 _NO_TESTS: Final = 5
+_AT_ONCE: Final = str(max(4, 2 * (os.cpu_count() or 1)))
+"""Two for each core: half of what tests do is wait for servers."""
 
 Environment = Mapping[str, str]
 
@@ -191,7 +193,7 @@ def _pytest(group: Group, arguments: Sequence[str], extra: Environment) -> tuple
         if group.coverage:
             command += ["--cov", "--cov-report="]
         if group.on_all_cores:
-            command += ["-q", "-n", "auto", "--dist", "loadfile"]
+            command += ["-q", "-n", _AT_ONCE, "--dist", "loadfile"]
         done = subprocess.run(  # noqa: S603 - our own pytest
             [*command, *arguments], cwd=ROOT, env={**os.environ, **extra}, check=False
         )

@@ -82,7 +82,8 @@ def test_what_is_not_ours_cannot_forge_a_line(formatter: logging.Formatter) -> N
 def test_both_sides_write_the_same_keys() -> None:
     ids = {"request_id": "r", "job_id": "j", "epoch": 1, "workspace_id": "w", "duration_ms": 3}
     ours, workers = (json.loads(written(f, **ids)) for f in (JsonFormatter(), WorkerFormatter()))
-    assert ours == workers
+    assert ours.keys() == workers.keys()
+    assert {**ours, "time": ""} == {**workers, "time": ""}
     assert '"job_id":"j"' in written(JsonFormatter(), **ids)
     assert '"job_id":"j"' in written(WorkerFormatter(), **ids)
 
