@@ -89,13 +89,15 @@ class Feed:
     async def latest(self, job_id: UUID) -> Latest:
         """The newest progress and preview, also where another front door received them."""
         here = self.hub.latest(job_id)
-        known = here.progress_version or here.preview_version
-        if self.redis is None or known or not self.reliable():
+        if self.redis is None or here.is_known or not self.reliable():
             return here
         try:
-            return await self._kept(self.redis, job_id)
+            kept = await self._kept(self.redis, job_id)
         except _REDIS_ERRORS:
             return here
+        # What we asked Redis for may have reached us meanwhile, and is then shown once.
+        here = self.hub.latest(job_id)
+        return here if here.is_known else kept
 
     async def run(self) -> None:
         """Send and hear until canceled."""

@@ -55,6 +55,11 @@ class Latest:
     progress_version: int = 0
     preview_version: int = 0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this process has heard any itself."""
+        return bool(self.progress_version or self.preview_version)
+
 
 @dataclass(slots=True, eq=False)
 class _Sleeper:

@@ -58,6 +58,7 @@ def handed_over(checkout: Path, *words: str) -> list[str]:
 
 
 CLI = ["-P", "-m", "infra.cli.main"]
+AT_ONCE = str(max(4, 2 * (os.cpu_count() or 1)))
 DEFAULT = [
     "-m",
     "pytest",
@@ -74,7 +75,7 @@ DEFAULT = [
         (["up", "--port", "9000"], [*CLI, "up", "--port", "9000"]),
         (["run", "a b.json", "-i", "1.x=y z"], [*CLI, "run", "a b.json", "-i", "1.x=y z"]),
         (["doctor"], [*CLI, "doctor"]),
-        (["test"], [*DEFAULT, "-q", "-n", "auto", "--dist", "loadfile"]),
+        (["test"], [*DEFAULT, "-q", "-n", AT_ONCE, "--dist", "loadfile"]),
         (["test", "tests/app", "-k", "a b"], [*DEFAULT, "tests/app", "-k", "a b"]),
         (["test", "--all", "-x"], ["-m", "infra.checks.groups", "-x"]),
         (["test", "-x", "--all"], ["-m", "infra.checks.groups", "-x"]),

@@ -104,11 +104,12 @@ async def opened(server: Server) -> AsyncGenerator[Served]:
 @contextmanager
 def local(postgres: EmbeddedPostgres, template: str, state: Path) -> Generator[Server]:
     """A folder, served by a real front door."""
-    names = {"name": Identifier("storage_suite"), "template": Identifier(template)}
+    database = f"storage_{uuid4().hex}"  # the fixture may be made again in the same session
+    names = {"name": Identifier(database), "template": Identifier(template)}
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(SQL("create database {name} template {template}").format(**names))
     settings = Settings(
-        database_url=postgres.url_of("storage_suite"),
+        database_url=postgres.url_of(database),
         state=state,
         database_pool_size=2,
         log_level="warning",

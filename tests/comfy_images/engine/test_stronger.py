@@ -41,7 +41,7 @@ async def test_two_prompts_of_the_same_id_and_number_both_run(client: EngineClie
     for color in (60, 61):
         await client.submit(saved_color(color), prompt_id="same", number=7, client_id="c")
 
-    assert (await client.run(saved_color(62)))["status"]["completed"]
+    assert (await client.run(saved_color(62), number=8))["status"]["completed"]
     entry = (await client.get("/history/same")).body["same"]
     assert entry["prompt"][2]["1"]["inputs"]["color"] == 61
 
