@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MAX_EVENTS_PER_BATCH = 100
 MAX_PREVIEW_BYTES = 262_144
+MAX_THUMBNAIL_BYTES = 262_144
 MAX_LOG_LINE_BYTES = 4_096
 MAX_TEXT_BYTES = 16_384  # message, traceback
 
@@ -181,6 +182,10 @@ class OutputRegistration(Message):
     kind: OutputKind
     content_type: str = Field(max_length=100, description="A hint: the server decides.")
     size_bytes: int = Field(ge=0)
+    thumbnail_of: UUID | None = Field(
+        default=None,
+        description="Asks for a place for the WebP thumbnail of this output, registered before.",
+    )
 
 
 class OutputGrant(Message):
@@ -234,6 +239,9 @@ class OutputStored(Message):
         default=None,
         pattern="^[0-9a-f]{64}$",
         description="As the executor computed it: shown, not trusted.",
+    )
+    thumbnail: UUID | None = Field(
+        default=None, description="Its thumbnail, registered and in its place as well."
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from uuid import UUID
 
 from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.outputs import OutputFile, UniqueNames, UnsafePathError, list_outputs
@@ -102,16 +103,20 @@ class OutputPublisher:
             size_bytes=source.size_bytes,
         )
         started = time.monotonic()
+        making = asyncio.create_task(self._make_thumbnail(output, source))
         try:
             grant, digest = await self.transfer.put_output(
                 source, partial(self._register, registration)
             )
+            thumbnail = await self._put_thumbnail(output, grant.asset_id, await making)
         except RefusedError as refusal:
             self._refused(output, refusal)
             return None
         except StaleEpochError:
             self.sender.abandon()
             return None
+        finally:
+            making.cancel()
         about: dict[str, object] = {
             "asset_id": grant.asset_id,
             "size_bytes": source.size_bytes,
@@ -119,7 +124,36 @@ class OutputPublisher:
             "untrusted": registration.name,
         }
         log.info("output stored", extra=about)
-        return OutputStored(asset_id=grant.asset_id, blake3=digest)
+        return OutputStored(asset_id=grant.asset_id, blake3=digest, thumbnail=thumbnail)
+
+    async def _make_thumbnail(self, output: OutputFile, source: Source) -> bytes | None:
+        maker, kind = self.running.thumbnails, output.kind
+        if maker is None or source.file is None or kind not in ("image", "video"):
+            return None
+        return await maker.make(source.file, source.size_bytes, kind)
+
+    async def _put_thumbnail(
+        self, output: OutputFile, of: UUID, content: bytes | None
+    ) -> UUID | None:
+        """Store a thumbnail; an output is whole without one."""
+        if content is None:
+            return None
+        registration = OutputRegistration(
+            node_id=output.node_id,
+            name="thumbnail.webp",
+            kind="image",
+            content_type="image/webp",
+            size_bytes=len(content),
+            thumbnail_of=of,
+        )
+        try:
+            grant, _ = await self.transfer.put_output(
+                Source(len(content), data=content), partial(self._register, registration)
+            )
+        except (RefusedError, TransferError, UnavailableError) as error:
+            log.warning("a thumbnail was not stored: %s", error)
+            return None
+        return grant.asset_id
 
     async def _register(self, registration: OutputRegistration) -> OutputGrant:
         call = partial(

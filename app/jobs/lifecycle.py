@@ -6,7 +6,7 @@ which decides nothing: the row already did.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import assert_never
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import Fence, TransitionRepository
 from app.jobs.transitions import Status
 from gpu_functions.contract import (
+    MAX_THUMBNAIL_BYTES,
     RETRY_CLASS,
     Canceled,
     EventBatch,
@@ -93,29 +94,36 @@ class Lifecycle:
                 "output_limit",
                 f"Storage takes files of at most {self.storage.max_put_bytes} bytes.",
             )
-        name = clean_basename(output.name)
-        content_type = content_type_of(name)
         asset_id = uuid7()
-        key = await self._reserve(fence, asset_id, output, name, content_type)
+        if output.thumbnail_of is None:
+            name = clean_basename(output.name)
+            content_type = content_type_of(name)
+            new = NewOutput(output.node_id, name, output.kind, content_type, output.size_bytes)
+        else:
+            new = await self._thumbnail(fence, output.thumbnail_of, output)
+        key = await self._reserve(fence, asset_id, new)
         signed = self.storage.sign_put(
             key,
             origin=self.files_origin,
             size_bytes=output.size_bytes,
-            content_type=content_type,
+            content_type=new.content_type,
             expires_s=self.settings.url_expires_s,
         )
         return OutputGrant(asset_id=asset_id, url=signed.url, headers=signed.headers)
 
-    async def _reserve(
-        self,
-        fence: Fence,
-        asset_id: UUID,
-        output: OutputRegistration,
-        name: str,
-        content_type: str,
-    ) -> str:
-        for candidate in _candidates(name):
-            new = NewOutput(output.node_id, candidate, output.kind, content_type, output.size_bytes)
+    async def _thumbnail(self, fence: Fence, of: UUID, output: OutputRegistration) -> NewOutput:
+        if output.size_bytes > MAX_THUMBNAIL_BYTES:
+            raise AppError(
+                422, "output_limit", f"A thumbnail may have {MAX_THUMBNAIL_BYTES} bytes."
+            )
+        if await self.outputs.registered(fence.job_id, fence.epoch, of) is None:
+            raise _not_registered()
+        name = f"thumbnail-{of}.webp"
+        return NewOutput(output.node_id, name, "thumbnail", "image/webp", output.size_bytes)
+
+    async def _reserve(self, fence: Fence, asset_id: UUID, output: NewOutput) -> str:
+        for candidate in _candidates(output.name):
+            new = replace(output, name=candidate)
             try:
                 key = await self.outputs.register(fence.job_id, fence.epoch, asset_id, new)
             except NameTakenError:
@@ -125,7 +133,7 @@ class Lifecycle:
             if key is None:
                 raise _stale_epoch()
             return key
-        raise AppError(422, "output_limit", f"Too many outputs are named {name!r}.")
+        raise AppError(422, "output_limit", f"Too many outputs are named {output.name!r}.")
 
     def _no_room(self) -> AppError:
         return AppError(
@@ -185,9 +193,17 @@ class Lifecycle:
                 assert_never(event)
 
     async def _output(self, fence: Fence, client_seq: int, event: OutputStored) -> Moved | None:
-        registered = await self.outputs.registered(fence.job_id, fence.epoch, event.asset_id)
+        await self._check_stored(fence, event.asset_id)
+        if event.thumbnail is not None:
+            await self._check_stored(fence, event.thumbnail)
+        return await self.transitions.output(
+            fence, client_seq, event.asset_id, event.blake3, event.thumbnail
+        )
+
+    async def _check_stored(self, fence: Fence, asset_id: UUID) -> None:
+        registered = await self.outputs.registered(fence.job_id, fence.epoch, asset_id)
         if registered is None:
-            raise AppError(422, "output_not_registered", "This run registered no such output.")
+            raise _not_registered()
         key, size_bytes = registered
         stored = await self.storage.size(key)
         if stored != size_bytes:
@@ -196,7 +212,6 @@ class Lifecycle:
                 "output_not_stored",
                 f"{size_bytes} bytes were registered, {stored or 'none'} are stored.",
             )
-        return await self.transitions.output(fence, client_seq, event.asset_id, event.blake3)
 
     async def _explain(self, fence: Fence, client_seq: int | None = None) -> None:
         """Why a write was refused: done before (returns), StopError, or 409."""
@@ -243,6 +258,10 @@ def _candidates(name: str) -> Iterator[str]:
     yield name
     for n in range(1, MAX_NAME_SUFFIX):
         yield f"{stem} ({n}){dot}{extension}"
+
+
+def _not_registered() -> AppError:
+    return AppError(422, "output_not_registered", "This run registered no such output.")
 
 
 def _stale_epoch() -> AppError:

@@ -91,30 +91,36 @@ class Links:
         self._url_expires_s = url_expires_s
 
     def output(self, job_id: UUID, entry: JsonObject) -> JsonObject:
-        """An entry of the manifest with a fresh URL."""
+        """An entry of the manifest with fresh URLs."""
         digest = entry.get("blake3")
-        url = self._storage.sign_get(
-            entry["storage_key"],
-            origin=self._origin,
-            delivery=Delivery(
-                content_type=entry["content_type"],
-                file_name=clean_basename(entry["name"]),
-                inline=is_inline(entry["content_type"]),
-            ),
-            expires_s=self._url_expires_s,
-        )
-        return {
+        name, content_type = clean_basename(entry["name"]), entry["content_type"]
+        output: JsonObject = {
             "id": entry["asset_id"],
             "node_id": entry["node_id"],
             "name": entry["name"],
             "type": entry["kind"],
-            "content_type": entry["content_type"],
+            "content_type": content_type,
             "size_bytes": entry["size_bytes"],
             "hash": f"blake3:{digest}" if digest else None,
-            "url": url,
+            "url": self._url(entry["storage_key"], content_type, name),
             "url_expires_at": datetime.now(UTC) + timedelta(seconds=self._url_expires_s),
             "job_id": job_id,
         }
+        if "thumbnail_key" in entry:
+            output["thumbnail_url"] = self._url(
+                entry["thumbnail_key"], "image/webp", f"{name}.webp"
+            )
+        return output
+
+    def _url(self, storage_key: str, content_type: str, file_name: str) -> str:
+        return self._storage.sign_get(
+            storage_key,
+            origin=self._origin,
+            delivery=Delivery(
+                content_type=content_type, file_name=file_name, inline=is_inline(content_type)
+            ),
+            expires_s=self._url_expires_s,
+        )
 
 
 def status_frame(job: Job) -> JsonObject:

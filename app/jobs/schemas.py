@@ -107,6 +107,8 @@ class ProgressOut(BaseModel):
 class OutputOut(BaseModel):
     """A file a job made. It is an asset too: `GET /assets/{id}` renews its `url`."""
 
+    model_config = ConfigDict(json_schema_mode_override="validation")
+
     id: UUID = Field(description="Asset id.")
     node_id: str = Field(description="The node that saved it.")
     name: str = Field(description="A basename, unique in the job: safe to save as.")
@@ -121,6 +123,12 @@ class OutputOut(BaseModel):
         description="Absolute, signed, short-lived; fetch it without a key.",
     )
     url_expires_at: datetime
+    thumbnail_url: str | SkipJsonSchema[None] = Field(
+        default=None,
+        json_schema_extra={"format": "uri"},
+        description="A WebP of at most 512 pixels a side, as short-lived as `url`; absent where "
+        "there is none.",
+    )
     job_id: UUID
 
 

@@ -23,6 +23,7 @@ from gpu_functions.comfyui.client import ComfyClient, ComfyUnreachableError, con
 from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.logfile import LogFile
 from gpu_functions.contract import FailureCode, Json
+from gpu_functions.thumbnails.maker import ThumbnailMaker, interpreter_with_pillow
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Running:
     """Set when the process has ended; never for one we are attached to."""
     identity: str
     """Changes with every start: another process may know other nodes."""
+    thumbnails: ThumbnailMaker | None = None
+    """Lives as long: what decoded one workspace's files decodes no other's."""
 
 
 class ComfyHost(Protocol):
@@ -79,6 +82,7 @@ class OwnedComfyUI:
     child: asyncio.subprocess.Process | None = None
     _running: Running | None = None
     _http: httpx.AsyncClient | None = None
+    _thumbnails: ThumbnailMaker | None = None
     _workspace_id: UUID | None = None
     _background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -102,6 +106,8 @@ class OwnedComfyUI:
             _kill_group(child, signal.SIGKILL)
             await child.wait()
         await self._disconnect()
+        if self._thumbnails is not None:
+            await self._thumbnails.close()
         return True
 
     async def stop(self) -> None:
@@ -171,7 +177,8 @@ class OwnedComfyUI:
                     raise ComfyUnreachableError("the process ended")
                 with suppress(ComfyUnreachableError):
                     stats = await client.system_stats()
-                    return Running(url, client, stats, self.launch.state, exited, url)
+                    maker = self._thumbnails = ThumbnailMaker(self.launch.settings.interpreter)
+                    return Running(url, client, stats, self.launch.state, exited, url, maker)
                 await asyncio.sleep(0.05)
 
 
@@ -214,6 +221,7 @@ class AttachedComfyUI:
     shared: bool
     _absences: int = 0
     _http: httpx.AsyncClient | None = None
+    _thumbnails: ThumbnailMaker | None = None
     _workspace_id: UUID | None = None
 
     async def ensure(self, workspace_id: UUID | None) -> Running:
@@ -234,9 +242,11 @@ class AttachedComfyUI:
                 FailureCode.COMFYUI_UNREACHABLE, f"The ComfyUI at COMFYUI_URL: {error}"
             ) from error
         self._workspace_id = self._workspace_id or workspace_id
-        return Running(
-            self.url, client, stats, None, asyncio.Event(), f"{self.url}#{self._absences}"
-        )
+        interpreter = interpreter_with_pillow()
+        if self._thumbnails is None and interpreter is not None:
+            self._thumbnails = ThumbnailMaker(interpreter)
+        identity = f"{self.url}#{self._absences}"
+        return Running(self.url, client, stats, None, asyncio.Event(), identity, self._thumbnails)
 
     async def discard(self) -> bool:
         """Nothing: the process is not ours."""
@@ -244,6 +254,8 @@ class AttachedComfyUI:
 
     async def stop(self) -> None:
         """Close our connections."""
+        if self._thumbnails is not None:
+            await self._thumbnails.close()
         if self._http is not None:
             await self._http.aclose()
             self._http = None

@@ -4,6 +4,7 @@ A thumbnail is a courtesy. Whatever goes wrong, an output is published without o
 deaths in a row nothing is asked of it any more.
 """
 
+import importlib.util
 import json
 import logging
 import os
@@ -12,23 +13,28 @@ import socket
 import struct
 import subprocess
 import sys
-from asyncio import Lock, to_thread
+from asyncio import Lock, Task, create_task, shield, to_thread
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
+from gpu_functions.contract import MAX_THUMBNAIL_BYTES
+
 log = logging.getLogger(__name__)
 
 MAX_SOURCE_BYTES: Final = 512 << 20
-MAX_THUMBNAIL_BYTES: Final = 262_144
-CONTENT_TYPE: Final = "image/webp"
 _PATIENCE_S: Final = 15.0
 _DEATHS_IN_A_ROW: Final = 3
 _LENGTH = struct.Struct("!I")
 _SCRIPT: Final = Path(__file__).with_name("decode.py")
 
 ThumbnailKind = Literal["image", "video"]
+
+
+def interpreter_with_pillow() -> Path | None:
+    """Our own, where it can decode: what a ComfyUI that is not ours must do with."""
+    return Path(sys.executable) if importlib.util.find_spec("PIL") else None
 
 
 @dataclass(slots=True)
@@ -41,21 +47,34 @@ class ThumbnailMaker:
     _channel: socket.socket | None = None
     _deaths: int = 0
     _one_at_a_time: Lock = field(default_factory=Lock)
+    _making: set["Task[bytes | None]"] = field(default_factory=set["Task[bytes | None]"])
 
     async def make(self, file: BinaryIO, size_bytes: int, kind: ThumbnailKind) -> bytes | None:
         """A WebP of at most 512 pixels a side; None where there is none to be had.
 
-        The file's own position is neither used nor moved.
+        The file's own position is neither used nor moved, and it may be closed at any time.
         """
         if size_bytes > MAX_SOURCE_BYTES or self._deaths >= _DEATHS_IN_A_ROW:
             return None
-        async with self._one_at_a_time:
-            return await to_thread(self._ask, file.fileno(), kind)
+        making = create_task(self._make(os.dup(file.fileno()), kind))
+        self._making.add(making)
+        making.add_done_callback(self._making.discard)
+        # Whoever asked may be canceled: the exchange goes on to its end, or the next would read it.
+        return await shield(making)
 
     async def close(self) -> None:
         """End the process."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
         async with self._one_at_a_time:
             await to_thread(self._end)
+
+    async def _make(self, descriptor: int, kind: ThumbnailKind) -> bytes | None:
+        try:
+            async with self._one_at_a_time:
+                return await to_thread(self._ask, descriptor, kind)
+        finally:
+            os.close(descriptor)
 
     def _ask(self, descriptor: int, kind: ThumbnailKind) -> bytes | None:
         try:

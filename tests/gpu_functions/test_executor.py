@@ -1,4 +1,5 @@
 import asyncio
+import io
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -6,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from gpu_functions.contract import (
     Canceled,
@@ -165,8 +167,22 @@ async def test_an_expired_upload_url_is_replaced_by_a_fresh_one(
     job = front_door.submit(image(0x00FFFF))
     await engine.run(front_door, job)
     assert isinstance(job.terminal, Succeeded)
-    assert len(job.registered) == 2
+    places = [place for place in job.registered.values() if place.thumbnail_of is None]
+    assert len(places) == 2
     assert len(job.output_names) == 1
+
+
+async def test_a_picture_comes_with_its_thumbnail(
+    engine: Bench, front_door: FrontDoorDouble
+) -> None:
+    job = front_door.submit(image(0x123456, size=1_024))
+    await engine.run(front_door, job)
+    [stored] = [event for event in job.events if isinstance(event, OutputStored)]
+    assert stored.thumbnail is not None
+    thumbnail = job.registered[stored.thumbnail]
+    assert (thumbnail.thumbnail_of, thumbnail.content_type) == (stored.asset_id, "image/webp")
+    with Image.open(io.BytesIO(front_door.files[str(stored.thumbnail)])) as shown:
+        assert (shown.format, shown.size) == ("WEBP", (512, 512))
 
 
 async def test_storage_that_stays_broken_fails_the_job(

@@ -12,9 +12,11 @@ from app.db.postgres import Database
 REGISTER: LiteralString = """
 with run as (
     select j.id, j.workspace_id,
-        used.outputs < %(max_outputs)s and used.bytes + %(size_bytes)s <= %(max_output_bytes)s as has_room
+        used.alike < %(max_outputs)s and used.bytes + %(size_bytes)s <= %(max_output_bytes)s as has_room
     from app.jobs j cross join lateral (
-        select count(*) as outputs, coalesce(sum(b.size_bytes), 0) as bytes
+        -- Thumbnails are counted by themselves: as many as outputs, and never instead of one.
+        select count(*) filter (where (a.kind = 'thumbnail') = (%(kind)s = 'thumbnail')) as alike,
+            coalesce(sum(b.size_bytes), 0) as bytes
         from app.assets a join app.blobs b on b.id = a.blob_id
         where a.job_id = j.id and a.epoch = j.epoch) as used
     where j.id = %(job_id)s and j.epoch = %(epoch)s and j.status = 'running'

@@ -101,18 +101,23 @@ OUTPUT = transition(
     from asset where {_NEXT}
     {returning("'output' as event_type, asset.entry as event_data")}""",
     before="""asset as (
-        select a.id, a.blob_id, jsonb_build_object('asset_id', a.id, 'node_id', a.node_id,
+        select a.id, a.blob_id, thumbnail.id as thumbnail_id, jsonb_build_object('asset_id', a.id, 'node_id', a.node_id,
             'name', a.file_path, 'kind', a.kind, 'content_type', a.content_type,
             'size_bytes', b.size_bytes, 'storage_key', b.storage_key, 'blake3', case
                 when b.verified_at is null then %(blake3)s::text else encode(b.blake3, 'hex') end
-            ) as entry
+            ) || case when thumbnail.id is null then '{}' else
+                jsonb_build_object('thumbnail_key', thumbnail.storage_key) end as entry
         from app.assets a join app.blobs b on b.id = a.blob_id
+        left join lateral (
+            select t.id, tb.storage_key from app.assets t join app.blobs tb on tb.id = t.blob_id
+            where t.id = %(thumbnail)s::uuid and t.job_id = a.job_id and t.epoch = a.epoch
+              and t.kind = 'thumbnail') as thumbnail on true
         where a.id = %(asset_id)s and a.job_id = %(id)s and a.epoch = %(epoch)s
-          and a.published_at is null
+          and a.kind <> 'thumbnail' and a.published_at is null
     ),""",
     after=""", published as (
         update app.assets a set published_at = now()
-        from moved, asset where a.id = asset.id
+        from moved, asset where a.id in (asset.id, asset.thumbnail_id)
     ), hashed as (
         update app.blobs b set blake3 = decode(%(blake3)s::text, 'hex')
         from moved, asset where b.id = asset.blob_id and b.verified_at is null
@@ -300,10 +305,16 @@ class TransitionRepository:
         return await self._next(LOG, fence, client_seq, params)
 
     async def output(
-        self, fence: Fence, client_seq: int, asset_id: UUID, blake3: str | None
+        self,
+        fence: Fence,
+        client_seq: int,
+        asset_id: UUID,
+        blake3: str | None,
+        thumbnail: UUID | None = None,
     ) -> Moved | None:
         """Show a registered output of this epoch; `blake3` is hex, as declared."""
-        return await self._next(OUTPUT, fence, client_seq, {"asset_id": asset_id, "blake3": blake3})
+        params = {"asset_id": asset_id, "blake3": blake3, "thumbnail": thumbnail}
+        return await self._next(OUTPUT, fence, client_seq, params)
 
     async def succeed(
         self, fence: Fence, client_seq: int, timings_ms: dict[str, int]

@@ -1,11 +1,13 @@
 """What an executor may say, in which order, and that nothing of a fenced run is taken."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from app.config import Settings
 from app.jobs.tokens import WorkerGrant
-from tests.app.conftest import House
+from tests.app.conftest import House, opened_house
 from tests.app.jobs.test_job_api import error
 
 LINE = {"type": "log", "level": "info", "message": "x"}
@@ -176,3 +178,51 @@ def test_poisoned_event_data_is_refused_and_the_job_goes_on(house: House) -> Non
         reply = httpx.post(url, content=body, headers=headers)
         assert reply.status_code == 422, reply.text
     house.executor.succeed()
+
+
+def stored(house: House, content: bytes, **changes: Any) -> str:
+    """A place, with its bytes in it, that nothing was said about yet."""
+    grant = house.executor.register_output(size_bytes=len(content), **changes).json()
+    put = httpx.put(grant["url"], content=content, headers=grant["headers"])
+    assert put.status_code == 201
+    return grant["asset_id"]
+
+
+def test_an_output_is_shown_with_its_thumbnail(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    output = stored(house, b"a large picture")
+    thumbnail = stored(house, b"a small one", thumbnail_of=output)
+    told = house.executor.send({"type": "output", "asset_id": output, "thumbnail": thumbnail})
+    assert told.status_code == 200
+    house.executor.succeed()
+    [shown] = house.alice.job(job["id"])["outputs"]
+    reply = httpx.get(shown["thumbnail_url"])
+    assert (reply.content, reply.headers["content-type"]) == (b"a small one", "image/webp")
+    assert reply.headers["content-disposition"].startswith("inline")
+    assert house.alice.http.get(f"/assets/{thumbnail}").status_code == 404, "it is no asset"
+
+
+def test_a_thumbnail_is_small_and_of_an_output_of_the_run(house: House) -> None:
+    house.alice.submit()
+    house.executor.claim()
+    output = stored(house, b"a picture")
+    large = house.executor.register_output(size_bytes=300_000, thumbnail_of=output)
+    assert (large.status_code, large.json()["error"]["code"]) == (422, "output_limit")
+    stray = house.executor.register_output(thumbnail_of=str(uuid4()))
+    assert (stray.status_code, stray.json()["error"]["code"]) == (422, "output_not_registered")
+
+
+def test_a_thumbnail_is_never_an_output_nor_counted_as_one(settings: Settings) -> None:
+    with opened_house(settings.model_copy(update={"max_outputs": 1})) as house:
+        job = house.alice.submit()
+        house.executor.claim()
+        output = stored(house, b"a picture")
+        thumbnail = stored(house, b"small", thumbnail_of=output)
+        alone = house.executor.send({"type": "output", "asset_id": thumbnail})
+        assert alone.status_code == 422
+        house.executor.seq -= 1
+        house.executor.send({"type": "output", "asset_id": output, "thumbnail": output})
+        house.executor.succeed()
+        [shown] = house.alice.job(job["id"])["outputs"]
+        assert "thumbnail_url" not in shown

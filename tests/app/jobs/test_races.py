@@ -65,7 +65,13 @@ async def test_a_success_behind_an_uncommitted_output_keeps_it(
     asset_id = uuid7()
     output = NewOutput("9", "a.png", "image", "image/png", 1)
     await machine.outputs.register(fence.job_id, fence.epoch, asset_id, output)
-    params = {**mine(fence), "client_seq": 1, "asset_id": asset_id, "blake3": None}
+    params = {
+        **mine(fence),
+        "client_seq": 1,
+        "asset_id": asset_id,
+        "blake3": None,
+        "thumbnail": None,
+    }
     async with uncommitted(database_url, OUTPUT, params):
         success = asyncio.create_task(machine.transitions.succeed(fence, 2, {}))
         # Its number is not free yet in its snapshot, and the row is locked: it is refused or waits.
