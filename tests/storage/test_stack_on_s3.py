@@ -66,8 +66,9 @@ def test_a_poster_goes_into_the_bucket_and_comes_out_of_it(
     assert Image.open(io.BytesIO(content)).size == (256, 256)
     assert output.to_bytes(range=(1, 3)) == content[1:4] == b"PNG"
 
-    [put, *gets] = outside.asked
-    assert (put.method, [get.method for get in gets]) == ("PUT", ["GET", "GET"])
+    [put, thumbnail, *gets] = outside.asked
+    assert [asked.method for asked in outside.asked] == ["PUT", "PUT", "GET", "GET"]
+    assert thumbnail.headers["content-type"] == "image/webp"
     assert put.headers["if-none-match"] == "*"
     assert put.headers["content-length"] == str(len(content))
     assert gets[1].headers["range"] == "bytes=1-3"
@@ -107,8 +108,9 @@ def test_an_uploaded_file_is_read_from_the_bucket_by_the_job(
 
     picture = Image.open(io.BytesIO(output.to_bytes())).convert("RGB")
     assert picture.getpixel((0, 0)) == (0, 255, 255)
-    # The upload went through the front door; the worker read it, and wrote what it made of it.
-    assert [asked.method for asked in outside.asked] == ["GET", "PUT", "GET"]
+    # The upload went through the front door; the worker read it, and wrote what it made of it, and
+    # how that looks.
+    assert [asked.method for asked in outside.asked] == ["GET", "PUT", "PUT", "GET"]
 
 
 def test_a_download_url_works_for_whoever_holds_it(client: Comfy, outside: Recorder) -> None:
