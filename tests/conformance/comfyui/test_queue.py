@@ -1,5 +1,6 @@
 """The queue, its deletion, and interruption."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -165,9 +166,10 @@ async def test_a_node_that_never_looks_is_interrupted_at_the_next_node(
 async def test_a_node_that_awaits_is_interrupted_at_the_next_node_too(
     client: EngineClient,
 ) -> None:
-    prompt = {"1": node("ProbeAsync", seconds=0.4, level=0.6), "2": save("1")}
+    prompt = {"1": node("ProbeAsync", seconds=1.0, level=0.6), "2": save("1")}
     prompt_id = await client.submit(prompt)
     await client.running(prompt_id)
+    await asyncio.sleep(0.3)  # in the queue it runs before its first node has begun
 
     await client.post("/interrupt")
     kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
