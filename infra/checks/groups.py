@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.checks.lock_file import ROOT
+from infra.pinned import InstallError
 
 COMFYUI_FOLDER: Final = ROOT / ".comfyburst" / "comfyui-test"
 CLIENTS_FOLDER: Final = ROOT / ".comfyburst" / "clients-test"
@@ -34,33 +35,33 @@ def nothing() -> Environment:
 
 def real_comfyui() -> Environment:
     """Install a real ComfyUI beside us, once."""
-    from infra.comfyui.install import ComfyUIInstallError, install
+    from infra.comfyui.install import install
 
     try:
         install(COMFYUI_FOLDER, say)
-    except (ComfyUIInstallError, OSError) as error:
+    except (InstallError, OSError) as error:
         raise CannotPrepareError(f"ComfyUI cannot be installed: {error}") from error
     return {"COMFYBURST_TEST_COMFYUI": str(COMFYUI_FOLDER)}
 
 
 def official_clients() -> Environment:
     """Install the TypeScript SDK and comfy-cli beside us, once."""
-    from infra.clients.install import ClientInstallError, install
+    from infra.clients.install import install
 
     try:
         install(CLIENTS_FOLDER, say)
-    except (ClientInstallError, OSError) as error:
+    except (InstallError, OSError) as error:
         raise CannotPrepareError(f"The official clients cannot be installed: {error}") from error
     return {"COMFYBURST_TEST_CLIENTS": str(CLIENTS_FOLDER)}
 
 
 def s3_server() -> Environment:
     """Install Swift beside us, once."""
-    from infra.s3server.install import S3ServerInstallError, install
+    from infra.s3server.install import install
 
     try:
         python = install(S3_SERVER_FOLDER, say)
-    except (S3ServerInstallError, OSError) as error:
+    except (InstallError, OSError) as error:
         raise CannotPrepareError(f"The S3 server cannot be installed: {error}") from error
     return {"COMFYBURST_TEST_S3SERVER": str(python)}
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from infra.pinned import InstallError
+
 STILL_S: Final = 30.0
 """After so many silent seconds it says that it is still at it."""
 _SHOWN_LINES: Final = 12
@@ -36,7 +38,7 @@ _NO_NETWORK: Final = (
 Report = Callable[[str], None]
 
 
-class ComfyUIInstallError(Exception):
+class ComfyUIInstallError(InstallError):
     """A step failed; the message says which one, what the tool said, and what to do."""
 
 

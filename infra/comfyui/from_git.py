@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, assert_never
 
-from infra.clients.install import ClientInstallError, install_comfy_cli
+from infra.clients.install import install_comfy_cli
 from infra.comfyui.follow import ComfyUIInstallError, Report, follow
 from infra.comfyui.graphics import Graphics
+from infra.pinned import InstallError
 
 URL: Final = "https://github.com/comfyanonymous/ComfyUI"
 """What comfy-cli 1.23.0 clones by itself."""
@@ -78,7 +79,7 @@ def install_from_git(
     report("comfy-cli, the official installer: 350 MB, most of it its ffmpeg.")
     try:
         comfy = install_comfy_cli(target, report)
-    except ClientInstallError as error:
+    except InstallError as error:
         raise ComfyUIInstallError(str(error)) from error
     restore = (installed.directory / "main.py").is_file()
     if installed.directory.exists() and not restore:

@@ -5,7 +5,6 @@ the real thing, and a newcomer whom GitHub does not answer, need an index and no
 (facts/embedded-stack.md §8, §10). About 2.5 GB with a CPU torch, 6 GB with a CUDA one.
 """
 
-import hashlib
 import shutil
 import sys
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import typer
 
 from infra.comfyui.follow import ComfyUIInstallError, Report, follow
 from infra.comfyui.launch import PACKAGE
-from infra.comfyui.place import OURS, claim
+from infra.comfyui.place import claim
+from infra.pinned import OURS, pins_of
 
 _HERE: Final = Path(__file__).resolve().parent
 _LOCKS: Final = ("requirements.txt", "requirements-no-deps.txt", "requirements-comfyui.txt")
@@ -71,10 +71,7 @@ def is_current(target: Path) -> bool:
 
 
 def _pins() -> str:
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for name in _LOCKS:
-        digest.update((_HERE / name).read_bytes())
-    return digest.hexdigest()
+    return pins_of(_HERE / name for name in _LOCKS)
 
 
 def _python(venv: Path) -> Path:

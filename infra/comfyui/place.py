@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from infra.comfyui.follow import ComfyUIInstallError
+from infra.pinned import OURS
 
-OURS: Final = ".made-by-comfyburst"
 _OUR_ENTRIES: Final = frozenset({OURS, "git", "package", "lock", ".DS_Store"})
 _USERS_FOLDERS: Final = ("models", "output", "user/default/workflows")
 _COMES_WITH_IT: Final = frozenset({

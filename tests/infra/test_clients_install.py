@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.clients.install import ClientInstallError, install
+from infra.clients.install import install
+from infra.pinned import InstallError
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
@@ -12,7 +13,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     theirs.parent.mkdir()
     theirs.write_text("years of it")
 
-    with pytest.raises(ClientInstallError, match="not of our making"):
+    with pytest.raises(InstallError, match="not of our making"):
         install(tmp_path, lambda _: None)
 
     assert theirs.read_text() == "years of it"
@@ -21,7 +22,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_target_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(ClientInstallError, match="cannot be written"):
+    with pytest.raises(InstallError, match="cannot be written"):
         install(tmp_path / "file", lambda _: None)
 
 
@@ -35,5 +36,5 @@ def test_a_step_that_fails_is_told_with_what_the_tool_said(
         program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
 
-    with pytest.raises(ClientInstallError, match=r"npm ci \(exit code 7\):\nno network"):
+    with pytest.raises(InstallError, match=r"npm ci \(exit code 7\):\nno network"):
         install(tmp_path / "target", lambda _: None)
