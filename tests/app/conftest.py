@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -23,7 +24,9 @@ from app.jobs.repository.transitions import Fence, TransitionRepository
 from app.jobs.tokens import Tokens, WorkerGrant
 from app.protocol import GuardedProtocol
 from app.secret import Keyring
+from infra.local.postgres import EmbeddedPostgres
 from tests.app.front_door import Caller, Executor, serving
+from tests.conftest import fresh_database
 
 LEASE_S = 30.0
 
@@ -216,6 +219,16 @@ def opened_house(
         clients.callback(executor.client.close)
         clients.callback(alice.http.close)
         yield House(url, settings, executor, alice, clients)
+
+
+@contextmanager
+def lasting_house(postgres: EmbeddedPostgres, template: str, folder: Path) -> Generator[House]:
+    """A house for many tests, without Redis: its state and its database end with it."""
+    with fresh_database(postgres, template) as url:
+        state = folder / "state"
+        state.mkdir(mode=0o700)
+        with opened_house(Settings(database_url=url, state=state, database_pool_size=4)) as house:
+            yield house
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from app.config import Settings
 from app.main import create_app
 from infra.local.postgres import EmbeddedPostgres
-from tests.app.conftest import House, opened_house
+from tests.app.conftest import House, lasting_house
 from tests.app.front_door import POSTER
-from tests.conftest import fresh_database
 
 EXAMPLES = 30
 TIMEOUT_S = 15
@@ -44,11 +43,8 @@ def house(
     postgres: EmbeddedPostgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[House]:
     """One for all operations."""
-    with fresh_database(postgres, migrated_template) as url:
-        state = tmp_path_factory.mktemp("fuzz") / "state"
-        state.mkdir(mode=0o700)
-        with opened_house(Settings(database_url=url, state=state, database_pool_size=4)) as house:
-            yield house
+    with lasting_house(postgres, migrated_template, tmp_path_factory.mktemp("fuzz")) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")

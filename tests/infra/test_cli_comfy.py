@@ -22,21 +22,10 @@ from infra.comfyui.from_git import (
 from infra.comfyui.graphics import Graphics, find_graphics, torch_of
 from infra.comfyui.install import install
 from infra.comfyui.installed import Installation, read_installed
-from infra.comfyui.place import OURS, claim, remove, require_room
+from infra.comfyui.place import claim, remove, require_room
 from infra.local.single import only_one
-from tests.infra.comfy import installed_in, script
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    folder = tmp_path / "state"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-@pytest.fixture
-def installed(state: Path) -> Installation:
-    return installed_in(state)
+from infra.pinned import OURS
+from tests.infra.comfy import script
 
 
 def quiet(_: str) -> None:

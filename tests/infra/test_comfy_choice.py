@@ -12,19 +12,6 @@ from infra.comfyui.choice import choose
 from infra.comfyui.installed import FILE, BrokenInstallationError, Installation, read_installed
 from infra.local.greeting import greeting
 from infra.local.worker import serves_any_workspace, worker_environment
-from tests.infra.comfy import installed_in
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    folder = tmp_path / "state"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-@pytest.fixture
-def installed(state: Path) -> Installation:
-    return installed_in(state)
 
 
 def test_without_a_variable_the_installed_one_works(state: Path, installed: Installation) -> None:

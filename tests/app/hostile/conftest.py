@@ -6,11 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.config import Settings
 from infra.local.postgres import EmbeddedPostgres
-from tests.app.conftest import House, opened_house
+from tests.app.conftest import House, lasting_house
 from tests.app.hostile.wire import Wire
-from tests.conftest import fresh_database
 
 KEPT = """
 select (select count(*) from app.jobs) as jobs, (select count(*) from app.assets) as assets,
@@ -23,12 +21,8 @@ def house(
     postgres: EmbeddedPostgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[House]:
     """A house without Redis: what is refused never gets that far."""
-    with fresh_database(postgres, migrated_template) as url:
-        state = tmp_path_factory.mktemp("hostile") / "state"
-        state.mkdir(mode=0o700)
-        settings = Settings(database_url=url, state=state, database_pool_size=4)
-        with opened_house(settings) as house:
-            yield house
+    with lasting_house(postgres, migrated_template, tmp_path_factory.mktemp("hostile")) as house:
+        yield house
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The Python SDK, unmodified, before a front door whose worker the tests play themselves.
 
 Docstrings name the tests of the specification they hold (facts of Comfy API v2, §9) as `v2.7`;
-`test_coverage.py` sees to it that none is missing. Every test runs with both clients.
+`test_table.py` sees to it that none is missing. Every test runs with both clients.
 """
 
 from collections.abc import Generator
@@ -10,9 +10,8 @@ from typing import cast
 import pytest
 from comfy_sdk import Comfy
 
-from app.config import Settings
-from tests.app.conftest import House, opened_house
-from tests.conformance.clients.front import Front, fronting
+from tests.app.conftest import House
+from tests.conformance.clients.front import Front
 from tests.conformance.python.flavours import Flavour, opened
 
 
@@ -20,20 +19,6 @@ from tests.conformance.python.flavours import Flavour, opened
 def flavour(request: pytest.FixtureRequest) -> Flavour:
     """Which of the two clients."""
     return cast(Flavour, request.param)
-
-
-@pytest.fixture
-def house(settings: Settings) -> Generator[House]:
-    """A front door with a worker that does what a test tells it."""
-    with opened_house(settings) as house:
-        yield house
-
-
-@pytest.fixture
-def front(house: House) -> Generator[Front]:
-    """What stands before it, keeps a record and may answer in its place."""
-    with fronting(house.url) as front:
-        yield front
 
 
 @pytest.fixture
