@@ -154,11 +154,9 @@ async def test_a_head_is_answered_and_a_put_is_not_allowed(client: EngineClient)
 async def test_a_node_that_never_looks_is_interrupted_at_the_next_node(
     client: EngineClient,
 ) -> None:
-    prompt_id = await client.submit({"1": probe("Hang", seconds=0.4), "2": save("1")})
-    await client.running(prompt_id)
+    prompt = {"1": probe("Hang", seconds=1.0), "2": save("1")}
 
-    await client.post("/interrupt")
-    kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
+    kind, data = await _interrupted_within(client, prompt)
 
     assert (kind, data["node_id"], data["executed"]) == ("execution_interrupted", "2", ["1"])
 
@@ -167,14 +165,24 @@ async def test_a_node_that_awaits_is_interrupted_at_the_next_node_too(
     client: EngineClient,
 ) -> None:
     prompt = {"1": node("ProbeAsync", seconds=1.0, level=0.6), "2": save("1")}
-    prompt_id = await client.submit(prompt)
-    await client.running(prompt_id)
-    await asyncio.sleep(0.3)  # in the queue it runs before its first node has begun
 
-    await client.post("/interrupt")
-    kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
+    kind, data = await _interrupted_within(client, prompt)
 
     assert (kind, data["node_id"]) == ("execution_interrupted", "2")
+
+
+async def _interrupted_within(client: EngineClient, prompt: Any) -> tuple[str, Any]:
+    """The last message of a prompt that is interrupted while its node "1" works for a second.
+
+    A node is announced just before the server looks for interruptions a last time.
+    """
+    async with client.watching() as watcher:
+        prompt_id = await client.submit(prompt, client_id=watcher.client_id)
+        await watcher.until(lambda frame: frame.kind == "executing" and frame.data["node"] == "1")
+        await asyncio.sleep(0.2)
+        await client.post("/interrupt")
+        kind, data = (await client.finished(prompt_id))["status"]["messages"][-1]
+    return kind, data
 
 
 async def test_the_server_answers_while_a_node_works(client: EngineClient) -> None:
