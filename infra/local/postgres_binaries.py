@@ -4,6 +4,7 @@ The wheel's Python API is never imported: it locks a file in /tmp for one user, 
 opens parent folders to everybody (facts/embedded-stack.md §1).
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import shutil
@@ -41,24 +42,33 @@ def find_binaries(major: int = 18) -> Path:
 
 
 def reachable_copy(binaries: Path, copies: Path = COPIES) -> Path:
-    """A copy that every user can run, one a machine and version; returns its `bin` folder."""
+    """A copy that every user can run, one a machine and version; returns its `bin` folder.
+
+    Whoever comes while another makes it waits for it.
+    """
     package = binaries.parents[1]
     libraries = package.parent / f"{package.name}.libs"
     server = (binaries / "postgres").stat()
     version = hashlib.sha256(f"{binaries}\n{server.st_size}\n{server.st_mtime_ns}".encode())
     copy = enterable_folder(copies / f"comfyburst-postgres-{version.hexdigest()[:12]}")
     inner = copy / package.name / binaries.parent.name
-    stamp = copy / ".complete"
-    if not stamp.exists():
-        for left in (inner, copy / libraries.name):
-            shutil.rmtree(left, ignore_errors=True)
-        enterable_folder(copy / package.name)
-        shutil.copytree(binaries.parent, inner, symlinks=True)
-        # The binaries look for their libraries at this place beside them.
-        shutil.copytree(libraries, copy / libraries.name)
-        _open_to_all(copy)
-        stamp.touch()
+    with (copy / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (copy / ".complete").exists():
+            _copy(binaries.parent, inner, libraries)
+            (copy / ".complete").touch()
     return inner / "bin"
+
+
+def _copy(installed: Path, inner: Path, libraries: Path) -> None:
+    copy = inner.parents[1]
+    for left in (inner, copy / libraries.name):
+        shutil.rmtree(left, ignore_errors=True)
+    enterable_folder(inner.parent)
+    shutil.copytree(installed, inner, symlinks=True)
+    # The binaries look for their libraries at this place beside them.
+    shutil.copytree(libraries, copy / libraries.name)
+    _open_to_all(copy)
 
 
 def _open_to_all(folder: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -96,6 +97,21 @@ def test_binaries_that_were_installed_for_root_alone_are_copied_for_all(tmp_path
     ):
         assert path.stat().st_mode & 0o777 == mode
     assert reachable_copy(binaries, tmp_path) == copied
+
+
+def test_everybody_who_asks_for_the_copy_at_once_gets_a_whole_one(tmp_path: Path) -> None:
+    binaries = tmp_path / "package" / "pginstall18" / "bin"
+    binaries.mkdir(parents=True)
+    (tmp_path / "package.libs").mkdir()
+    names = {"postgres", *map(str, range(300))}
+    for name in names:
+        (binaries / name).touch()
+
+    def asked(_: int) -> set[str]:
+        return {path.name for path in reachable_copy(binaries, tmp_path).iterdir()}
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(asked, range(8))) == [names] * 8
 
 
 def test_valkey_listens_on_a_socket_for_its_owner_only(state: Path) -> None:
