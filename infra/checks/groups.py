@@ -1,4 +1,7 @@
-"""`./dev test --all`: every group of tests, each announced, timed and counted; the last line sums up."""
+"""`./dev test --all`, or `--comfyui`, `--chaos`, ...: groups of tests, each announced, timed and counted.
+
+The last line sums up. `./dev` itself knows the names too: it must run where nothing is installed.
+"""
 
 import os
 import subprocess
@@ -70,6 +73,8 @@ def s3_server() -> Environment:
 class Group:
     """Tests that are run together, chosen by their markers."""
 
+    flag: str
+    """What `./dev test` calls it, without dashes."""
     name: str
     markers: str
     prepare: Callable[[], Environment] = nothing
@@ -112,6 +117,7 @@ class Outcome:
 
 GROUPS: Final = (
     Group(
+        "unit",
         "unit and integration",
         "not stack and not chaos and not comfyui and not clients and not s3server and not bench",
         on_all_cores=True,
@@ -119,19 +125,26 @@ GROUPS: Final = (
     ),
     Group(
         "stack",
+        "stack",
         "stack and not chaos and not comfyui and not clients and not s3server and not bench",
         on_all_cores=True,
     ),
-    Group("chaos", "chaos and not comfyui and not clients and not s3server and not bench"),
-    Group("real ComfyUI", "comfyui and not clients and not s3server and not bench", real_comfyui),
+    Group("chaos", "chaos", "chaos and not comfyui and not clients and not s3server and not bench"),
     Group(
+        "comfyui",
+        "real ComfyUI",
+        "comfyui and not clients and not s3server and not bench",
+        real_comfyui,
+    ),
+    Group(
+        "clients",
         "official clients",
         "clients and not s3server and not bench",
         official_clients,
         on_all_cores=True,
     ),
-    Group("S3 server", "s3server and not bench", s3_server),
-    Group("bench", "bench"),
+    Group("s3server", "S3 server", "s3server and not bench", s3_server),
+    Group("bench", "bench", "bench"),
 )
 NOT_YET: Final = {
     "Modal": "bursting to Modal has an issue of its own",
@@ -141,17 +154,28 @@ NOT_YET: Final = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run every group, whatever became of the one before; arguments go to each pytest."""
-    outcomes = [_run(group, arguments) for group in GROUPS]
+    """Run every group, or those that are named, whatever became of the one before.
+
+    What names no group goes to each pytest.
+    """
+    groups, for_pytest = choose(arguments)
+    outcomes = [_run(group, for_pytest) for group in groups]
     say("\n=== groups")
     for outcome in outcomes:
         word = "ok" if outcome.is_good else "FAILED"
         line = f"{outcome.group.name:22} {word:7} {outcome.minutes:5.1f} min   {outcome.counts}"
         say(f"{line}   {outcome.reason}".rstrip())
-    for name, reason in NOT_YET.items():
+    for name, reason in NOT_YET.items() if len(groups) == len(GROUPS) else ():
         say(f"{name:22} skipped            {reason}")
     say(str(sum((outcome.counts for outcome in outcomes), Counts())))
     return 0 if all(outcome.is_good for outcome in outcomes) else 1
+
+
+def choose(arguments: Sequence[str]) -> tuple[list[Group], list[str]]:
+    """The groups that are named, all where none is; and the other arguments."""
+    named = [group for group in GROUPS if f"--{group.flag}" in arguments]
+    flags = {f"--{group.flag}" for group in GROUPS}
+    return named or list(GROUPS), [word for word in arguments if word not in flags]
 
 
 def read_counts(junit: str) -> Counts:

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from infra.checks.groups import GROUPS, Counts, judge, read_counts
+from infra.checks.groups import GROUPS, Counts, choose, judge, read_counts
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites name="pytest tests"><testsuite name="pytest" errors="1" failures="2" skipped="3"
@@ -33,6 +33,17 @@ def test_a_pytest_that_breaks_off_has_failed() -> None:
 
 def test_failed_tests_are_not_counted_twice() -> None:
     assert judge(1, Counts(passed=7, failed=2)) == (Counts(passed=7, failed=2), "")
+
+
+def test_a_named_group_runs_alone_and_the_rest_goes_to_pytest() -> None:
+    groups, for_pytest = choose(["-x", "--comfyui", "tests/torture"])
+
+    assert [group.name for group in groups] == ["real ComfyUI"]
+    assert for_pytest == ["-x", "tests/torture"]
+
+
+def test_without_a_name_every_group_runs() -> None:
+    assert choose(["-x"]) == (list(GROUPS), ["-x"])
 
 
 @pytest.mark.parametrize("markers", list(product([False, True], repeat=6)), ids=str)

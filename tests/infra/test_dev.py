@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from infra.checks.groups import GROUPS
+
 ROOT = Path(__file__).resolve().parents[2]
 PRINTS_ARGUMENTS = """#!/bin/sh
 pwd
@@ -79,6 +81,7 @@ DEFAULT = [
         (["test", "tests/app", "-k", "a b"], [*DEFAULT, "tests/app", "-k", "a b"]),
         (["test", "--all", "-x"], ["-m", "infra.checks.groups", "-x"]),
         (["test", "-x", "--all"], ["-m", "infra.checks.groups", "-x"]),
+        (["test", "--comfyui", "-x"], ["-m", "infra.checks.groups", "--comfyui", "-x"]),
         (["check"], ["-m", "infra.checks.main"]),
         (["lock", "--upgrade"], ["-m", "infra.checks.relock", "--upgrade"]),
         (["bench"], ["-m", "pytest", "-m", "bench", "-s"]),
@@ -103,6 +106,14 @@ def test_tools_run_in_the_root_and_the_command_where_you_stand(
 
 def test_a_state_of_yours_is_kept(checkout: Path) -> None:
     assert dev(checkout, COMFYBURST_STATE="mine").stdout.splitlines()[1] == "state=mine"
+
+
+def test_every_group_of_tests_can_be_named(checkout: Path) -> None:
+    named = loaded(checkout / "dev").TEST_GROUPS
+
+    assert {*named, "bench"} == {
+        group.flag for group in GROUPS
+    }  # ./dev bench has a word of its own
 
 
 def test_help_needs_no_venv_and_leaves_nothing(tmp_path: Path) -> None:
