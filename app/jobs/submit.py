@@ -27,9 +27,11 @@ from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository, moved
 from app.jobs.schemas import JobRequest
 from app.jobs.secrets import SecretBox
+from app.workflows.environments.repository import Environment
 from app.workflows.environments.service import EnvironmentService
 from app.workflows.files import FileRefs, find_files, place_files
 from app.workflows.graph import Graph, NodeErrors, check_structure, invalid_workflow
+from app.workflows.refusal import summary
 from app.workflows.sanitise import check_paths, sanitised
 from app.workflows.validate import validate
 
@@ -85,7 +87,9 @@ class SubmitService:
         check_structure(request.workflow, self.settings.max_nodes)
         environment, object_info = await self.environments.get(request.environment)
         choice = choose_backend(request.environment, environment, workspace_id)
-        graph, inputs = await self._checked(workspace_id, request.workflow, object_info)
+        graph, inputs = await self._checked(
+            workspace_id, request.workflow, environment, object_info
+        )
         job_id = uuid7()
         return NewJob(
             id=job_id,
@@ -108,7 +112,11 @@ class SubmitService:
         )
 
     async def _checked(
-        self, workspace_id: UUID, workflow: Graph, object_info: Mapping[str, Any] | None
+        self,
+        workspace_id: UUID,
+        workflow: Graph,
+        environment: Environment | None,
+        object_info: Mapping[str, Any] | None,
     ) -> tuple[Graph, list[JobInput]]:
         refs = find_files(workflow, object_info)
         found = await self._resolve(workspace_id, refs)
@@ -117,7 +125,7 @@ class SubmitService:
         check_paths(graph, object_info, errors)
         validate(graph, object_info, errors)
         if errors:
-            raise invalid_workflow(_summary(graph, errors), errors)
+            raise invalid_workflow(summary(graph, errors, environment), errors)
         inputs = {name: asset.id for name, asset in found.values()}
         return sanitised(graph, object_info), [JobInput(i, name) for name, i in inputs.items()]
 
@@ -183,26 +191,6 @@ def _missing(ids: list[str], paths: list[str], refs: FileRefs) -> AppError:
         f"The workflow names files that this workspace does not have: {named}. Upload them first.",
         details={"missing_ids": ids, "missing_paths": paths, "node_errors": dict(errors)},
     )
-
-
-def _summary(graph: Graph, errors: NodeErrors) -> str:
-    unknown = sorted(
-        {
-            str(graph[node_id]["class_type"])
-            for node_id, problems in errors.items()
-            if node_id in graph and any(p["reason"] == "missing_node" for p in problems)
-        }
-    )
-    if unknown:
-        return (
-            f"Nodes that this environment does not have: {', '.join(unknown)}. Install their "
-            "packs, or point COMFYUI_URL or COMFYUI_DIR at a ComfyUI that has them."
-        )
-    node_id, problems = next(iter(errors.items()))
-    class_type = graph[node_id]["class_type"] if node_id in graph else "node"
-    more = sum(map(len, errors.values())) - 1
-    rest = f" And {more} more, see details." if more else ""
-    return f"Node {node_id} ({class_type}): {problems[0]['message']}{rest}"
 
 
 def _recorded(new: NewJob, row: JsonObject) -> Job:
