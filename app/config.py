@@ -161,6 +161,19 @@ class Settings(BaseSettings):
         validation_alias="COMFYBURST_RETRY_BACKOFF_S",
         description="Pause before the second start; doubles each time, at most 60 s.",
     )
+    max_queued: int = Field(
+        default=10_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_QUEUED",
+        description="Most jobs of one workspace that may wait; more are 429 queue_full.",
+    )
+    max_running: int | None = Field(
+        default=None,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_RUNNING",
+        description="Most jobs of one workspace that run on local workers at once. Default: as "
+        "many as there are workers.",
+    )
     start_within_s: Seconds = Field(
         default=86_400.0,
         validation_alias="COMFYBURST_START_WITHIN_S",

@@ -61,6 +61,12 @@ def payload_too_large(max_bytes: int) -> AppError:
     )
 
 
+def has_body(request: Request) -> bool:
+    """Whether a body was sent, where one may be left out."""
+    headers = request.headers
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
 async def read_json_object(request: Request, max_bytes: int) -> dict[str, Any]:
     """The body as a JSON object that is safe to store.
 

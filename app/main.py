@@ -26,6 +26,7 @@ from app.events.hub import EventHub
 from app.events.repository import EventRepository
 from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
+from app.jobs.capacity import WaitingRoom
 from app.jobs.claiming import ClaimService
 from app.jobs.dispatch.celery import CeleryBell
 from app.jobs.event_routes import router as events_router
@@ -38,8 +39,11 @@ from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.ready import ReadyRepository
 from app.jobs.repository.reaping import ReapingRepository
 from app.jobs.repository.retention import RetentionRepository
+from app.jobs.repository.retrying import RetryRepository
 from app.jobs.repository.transitions import TransitionRepository
 from app.jobs.retention import Retention
+from app.jobs.retry import RetryService
+from app.jobs.retry_routes import router as retry_router
 from app.jobs.routes import router as jobs_router
 from app.jobs.secrets import SecretBox
 from app.jobs.service import JobService
@@ -92,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
         health.router,
         metrics_router,
         jobs_router,
+        retry_router,
         events_router,
         assets_router,
         files_router,
@@ -180,6 +185,7 @@ class _Parts:
         transitions = TransitionRepository(database, settings.lease_s)
         queries = JobQueries(database)
         secrets, tokens = SecretBox(keyring), Tokens(keyring)
+        room = WaitingRoom(ReadyRepository(database), settings.max_queued)
         provide(
             app,
             settings,
@@ -197,13 +203,25 @@ class _Parts:
                 queries=queries,
                 assets=assets,
                 environments=environments,
+                room=room,
+                secrets=secrets,
+                feed=feed,
+                wake=self.bell.wake,
+                settings=settings,
+            ),
+            RetryService(
+                repository=RetryRepository(database),
+                queries=queries,
+                assets=assets,
+                environments=environments,
+                room=room,
                 secrets=secrets,
                 feed=feed,
                 wake=self.bell.wake,
                 settings=settings,
             ),
             ClaimService(
-                claims=ClaimRepository(database, settings.lease_s),
+                claims=ClaimRepository(database, settings.lease_s, settings.max_running),
                 assets=assets,
                 storage=storage,
                 secrets=secrets,

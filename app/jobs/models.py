@@ -33,6 +33,8 @@ class NewJob:
     backend_reason: str
     environment: str
     graph: JsonObject
+    graph_hash: bytes
+    """sha256, to know a workflow again that killed its workers."""
     inputs: list[JobInput]
     metadata: dict[str, str]
     tags: list[str]
@@ -74,6 +76,7 @@ class Job:
     ended_at: datetime | None
     expires_at: datetime
     queue_position: int | None
+    retry_of: UUID | None
 
     @property
     def public_status(self) -> PublicStatus:

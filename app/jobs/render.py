@@ -37,6 +37,7 @@ def render_job(job: Job, links: "Links") -> JsonObject:
         "backend": job.backend,
         "backend_reason": job.backend_reason,
         "tries": job.tries,
+        "retry_of": job.retry_of,
         # The SDK's list wants these names beside v2's own (facts/comfy-api-v2.md §7).
         "create_time": job.created_at,
         "update_time": job.ended_at or job.started_at or job.created_at,

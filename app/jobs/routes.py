@@ -36,6 +36,15 @@ JobId = Annotated[
     str,
     Path(description="`id` of the job.", examples=["01a20ed4-faf1-70c7-b872-fe93be959e2f"]),
 ]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1 to 255 characters of yours, a UUID say. Kept for 24 h; a request that "
+        "is refused leaves it free.",
+        examples=["3f0c5a8e-6c0b-4d43-9a3e-9b1b6f8f0d11"],
+    ),
+]
 Prefer = Annotated[
     str | None,
     Header(
@@ -45,6 +54,15 @@ Prefer = Annotated[
         examples=["wait=20"],
     ),
 ]
+NoRetry = Annotated[
+    str | None,
+    Header(
+        alias="X-No-Retry",
+        description="`1`: one start at most, as `max_tries: 1`; for clients that set headers only.",
+        examples=["1"],
+    ),
+]
+_YES = ("1", "true")
 
 
 @router.post(
@@ -58,16 +76,9 @@ Prefer = Annotated[
 async def submit_job(
     request: Request,
     caller: Writer,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            description="1 to 255 characters of yours, a UUID say. Kept for 24 h; a request that "
-            "is refused leaves it free.",
-            examples=["3f0c5a8e-6c0b-4d43-9a3e-9b1b6f8f0d11"],
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
+    no_retry: NoRetry = None,
 ) -> Response:
     """Record an API-format graph as a job and answer at once.
 
@@ -86,8 +97,11 @@ async def submit_job(
     `webhook_url`, named workflows and editor-format files are not offered yet: 422.
     """
     body = await read_json_object(request, provided(request, Settings).max_json_bytes)
+    wanted = _job_request(body)
+    if no_retry in _YES:
+        wanted.max_tries = 1
     job, is_replay = await provided(request, SubmitService).submit(
-        caller.workspace_id, _job_request(body), idempotency_key
+        caller.workspace_id, wanted, idempotency_key
     )
     headers = {"Idempotent-Replayed": "true"} if is_replay else {}
     hold_s = _preferred_wait(prefer)

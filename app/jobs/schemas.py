@@ -181,6 +181,7 @@ class JobOut(BaseModel):
     backend: str = Field(description="Where it runs.")
     backend_reason: str = Field(description="Why it runs there, for people.")
     tries: int = Field(description="Starts so far.")
+    retry_of: UUID | None = Field(description="The job it runs again; null for any other.")
     create_time: datetime = Field(description="`created_at`, by the name `comfy-sdk` lists by.")
     update_time: datetime = Field(description="When its status last changed.")
 

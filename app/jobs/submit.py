@@ -17,15 +17,17 @@ from app.assets.media import clean_basename
 from app.assets.models import Asset
 from app.assets.repository.assets import AssetRepository
 from app.config import Settings
+from app.db.postgres import Row
 from app.errors import AppError
 from app.events.feed import Feed
 from app.identity.keys import is_well_formed
 from app.ids import uuid7
+from app.jobs.capacity import WaitingRoom
 from app.jobs.dispatch.routing import choose_backend
 from app.jobs.models import Job, JobInput, JsonObject, NewJob
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository, moved
-from app.jobs.schemas import JobRequest
+from app.jobs.schemas import ExtraData, JobRequest
 from app.jobs.secrets import SecretBox
 from app.workflows.environments.repository import Environment
 from app.workflows.environments.service import EnvironmentService
@@ -48,6 +50,7 @@ class SubmitService:
     queries: JobQueries
     assets: AssetRepository
     environments: EnvironmentService
+    room: WaitingRoom
     secrets: SecretBox
     feed: Feed
     wake: Callable[[str], None]
@@ -60,13 +63,13 @@ class SubmitService:
 
         Raises:
             AppError: 400 `invalid_request`, 422 `invalid_workflow`, `workflow_format_ui`,
-                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`.
+                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`, 429 `queue_full`.
         """
         if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_LENGTH:
             raise AppError(400, "invalid_request", "Idempotency-Key: 1 to 255 characters.")
         request_hash = _hash(request) if idempotency_key else None
         new = await self._prepare(workspace_id, request, idempotency_key, request_hash)
-        row = await self.transitions.submit(new)
+        row = await self._record(new)
         if row is None:
             assert idempotency_key is not None
             assert request_hash is not None
@@ -76,6 +79,17 @@ class SubmitService:
         self.wake(new.backend)
         log.info("job recorded", extra={**recorded.ids(), "backend": new.backend})
         return _recorded(new, row), False
+
+    async def _record(self, new: NewJob) -> Row | None:
+        """The new row, or None where its key is taken: a full queue keeps no replay out."""
+        try:
+            await self.room.enter(new.workspace_id)
+        except AppError:
+            key = new.idempotency_key
+            if key and await self.queries.by_idempotency_key(new.workspace_id, key):
+                return None
+            raise
+        return await self.transitions.submit(new)
 
     async def _prepare(
         self,
@@ -98,6 +112,7 @@ class SubmitService:
             backend_reason=choice.reason,
             environment=request.environment,
             graph=graph,
+            graph_hash=_sha256(graph),
             inputs=inputs,
             metadata=request.metadata or {},
             tags=request.tags,
@@ -108,7 +123,7 @@ class SubmitService:
             retention_s=self.settings.retention_s,
             idempotency_key=idempotency_key,
             request_hash=request_hash,
-            secrets=self.secrets.seal(job_id, _partner_keys(request)),
+            secrets=self.secrets.seal(job_id, partner_keys(request.extra_data)),
         )
 
     async def _checked(
@@ -161,12 +176,16 @@ class SubmitService:
 
 def _hash(request: JobRequest) -> bytes:
     # Secrets take no part: a hash of a key would be a trace of it.
-    content = request.model_dump(mode="json", exclude={"extra_data"})
+    return _sha256(request.model_dump(mode="json", exclude={"extra_data"}))
+
+
+def _sha256(content: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _partner_keys(request: JobRequest) -> dict[str, str]:
-    given = request.extra_data.model_dump(exclude_none=True) if request.extra_data else {}
+def partner_keys(extra_data: ExtraData | None) -> dict[str, str]:
+    """The keys that nodes are to have."""
+    given = extra_data.model_dump(exclude_none=True) if extra_data else {}
     # comfy-cli sends the key of the deployment, which is one of ours, where it has no other: nodes
     # must not see it.
     return {name: key for name, key in given.items() if not is_well_formed(key)}
@@ -208,7 +227,7 @@ def _recorded(new: NewJob, row: JsonObject) -> Job:
         log_bytes=0,
         epoch=row["epoch"],
         tries=0,
-        max_tries=new.max_tries,
+        max_tries=row["max_tries"],
         seq=row["seq"],
         priority=new.priority,
         run_after=row["run_after"],
@@ -219,4 +238,5 @@ def _recorded(new: NewJob, row: JsonObject) -> Job:
         ended_at=None,
         expires_at=row["expires_at"],
         queue_position=None,
+        retry_of=None,
     )

@@ -21,6 +21,9 @@ PublicStatus = Literal[
 ]
 """Comfy API v2's seven words, and no others: its clients refuse the rest."""
 
+EndedStatus = Literal["succeeded", "failed", "canceled", "expired"]
+"""Those of them that are an end."""
+
 TERMINAL: frozenset[Status] = frozenset(
     {Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.EXPIRED}
 )

@@ -115,6 +115,7 @@ def _complete(operation: Json) -> None:
     if known.body is not None:
         content = {"schema": ref(known.body.__name__), "examples": _examples(known.body_examples)}
         operation["requestBody"] = _request_body("application/json", content)
+        operation["requestBody"]["required"] = not known.is_body_optional
     if known.multipart is not None:
         content = {"schema": known.multipart, "examples": _examples(known.body_examples)}
         operation["requestBody"] = _request_body("multipart/form-data", content)

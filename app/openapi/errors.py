@@ -152,6 +152,11 @@ REFUSALS: Final = (
         "Outputs go with their job; inputs are free once it has ended.",
     ),
     Refusal(
+        "409 job_not_ended",
+        "This job has not ended. Cancel it first, or wait for its end.",
+        "Only a job that has ended can be run again.",
+    ),
+    Refusal(
         "413 payload_too_large",
         "The body is larger than 10000000 bytes.",
         "`details.max_bytes` says the limit; the operator sets it. Pictures belong into assets, "
@@ -223,6 +228,14 @@ REFUSALS: Final = (
         "422 invalid_file_path",
         "file_path must be a relative path without '..', at most 1,000 characters long.",
         "Choose another name.",
+    ),
+    Refusal(
+        "429 queue_full",
+        "10000 jobs of this workspace wait already, and at most 10000 may. Submit again when some "
+        "have started, or cancel some.",
+        "Try again after `Retry-After` seconds. The operator sets the limit by "
+        "`COMFYBURST_MAX_QUEUED`.",
+        headers=("Retry-After",),
     ),
     Refusal(
         "431 headers_too_large",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from app.assets.schemas import FromHash
+from app.jobs.retry_routes import RetryAllRequest, RetryRequest
 from app.jobs.schemas import JobRequest
 from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS, Events
 from app.openapi.parts import IDEMPOTENCY_KEY, IF_NONE_MATCH, LABELS, RANGE, UPLOAD
@@ -39,6 +40,7 @@ class Operation:
     replies: Mapping[int, Reply]
     body: type[BaseModel] | None = None
     body_examples: Examples = ()
+    is_body_optional: bool = False
     events: Events | None = None
     parameters: tuple[Mapping[str, Any], ...] = ()
     multipart: Mapping[str, Any] | None = None
@@ -80,6 +82,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "422 missing_asset",
             "422 backend_unavailable",
             "422 idempotency_key_reuse",
+            "429 queue_full",
         ),
         body=JobRequest,
         body_examples=(
@@ -148,6 +151,29 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
                 )
             )
         },
+    ),
+    "retryJob": Operation(
+        codes=(
+            *_WRITE,
+            *_JSON,
+            "400 invalid_request",
+            "404 job_not_found",
+            "409 job_not_ended",
+            "422 missing_asset",
+            "422 backend_unavailable",
+            "422 idempotency_key_reuse",
+            "429 queue_full",
+        ),
+        body=RetryRequest,
+        body_examples=("request_retry",),
+        is_body_optional=True,
+        replies={201: Reply(("job_retried",), headers=("Idempotent-Replayed",))},
+    ),
+    "retryJobs": Operation(
+        codes=(*_WRITE, *_JSON, "429 queue_full"),
+        body=RetryAllRequest,
+        body_examples=("request_retry_all",),
+        replies={201: Reply(("retried_jobs",))},
     ),
     "getEvents": Operation(
         codes=(*_READ, "400 invalid_cursor", "422 invalid_request"),

@@ -135,6 +135,7 @@ def new_job(workspace_id: UUID, **changes: Any) -> NewJob:
         "backend_reason": "test",
         "environment": "local",
         "graph": {"1": {"class_type": "EmptyImage", "inputs": {}}},
+        "graph_hash": uuid4().bytes,
         "inputs": [],
         "metadata": {},
         "tags": [],

@@ -85,7 +85,11 @@ CLAIM_LOCAL: LiteralString = _claim("""
           and q.environment = %(environment)s and q.run_after <= now()
           and q.cancel_requested_at is null
         order by q.priority desc, q.run_after, q.id limit 1 for update skip locked) as ready
-    where (select count(*) from app.jobs r
+    where (%(max_running)s::int is null or (
+           select count(*) from app.jobs w
+           where w.workspace_id = turn.workspace_id and w.backend = 'local' and w.status = 'running'
+             and w.lease_expires_at > now()) < %(max_running)s)
+      and (select count(*) from app.jobs r
            where r.worker_id = %(worker_id)s and r.status = 'running' and r.lease_expires_at > now()
           ) < %(slots)s
     limit 1""")
@@ -129,6 +133,8 @@ class ClaimRepository:
 
     database: Database
     lease_s: float
+    max_running: int | None = None
+    """Of one workspace on local workers; None: no limit."""
 
     async def next_local(self, claim: Claim, worker: Worker) -> Claimed | None:
         """Start the best ready job that this worker may run, or answer the same ticket."""
@@ -136,6 +142,7 @@ class ClaimRepository:
             "workspaces": worker.workspaces,
             "worker_id": worker.worker_id,
             "slots": worker.slots,
+            "max_running": self.max_running,
         }
         return await self._start(CLAIM_LOCAL, claim, params)
 

@@ -14,7 +14,7 @@ from app.jobs.transitions import Status
 _JOB: LiteralString = """
 select j.id, j.workspace_id, j.status, j.backend, j.backend_reason, j.environment, j.outputs,
     j.progress, j.metadata, j.tags, j.log_bytes, j.epoch, j.tries, j.max_tries, j.seq, j.priority, j.run_after,
-    j.cancel_requested_at, j.error, j.created_at, j.started_at, j.ended_at, j.expires_at,
+    j.cancel_requested_at, j.error, j.created_at, j.started_at, j.ended_at, j.expires_at, j.retry_of,
     case when j.status = 'queued' then (
         select count(*) from (
             select 1 from app.jobs q

@@ -26,6 +26,17 @@ STATUS_DATA: LiteralString = """jsonb_strip_nulls(jsonb_build_object(
     'tries', j.tries, 'error', j.error"""
 
 
+def tries_allowed(
+    workspace_id: LiteralString, graph_hash: LiteralString, max_tries: LiteralString
+) -> LiteralString:
+    """Starts of a new job: one for a workflow that killed all its workers in the last day."""
+    return f"""case when exists (select 1 from app.jobs poisoned
+        where poisoned.workspace_id = {workspace_id} and poisoned.graph_hash = {graph_hash}
+          and poisoned.status = 'failed' and poisoned.error ->> 'code' = 'poisoned'
+          and poisoned.ended_at > now() - interval '1 day')
+    then 1 else {max_tries} end"""
+
+
 def status_event(extra: LiteralString = "") -> LiteralString:
     """The event columns of a move; `extra` adds pairs of jsonb_build_object."""
     more: LiteralString = f", {extra}" if extra else ""

@@ -13,19 +13,26 @@ from psycopg.types.json import Json, Jsonb
 from app.db.postgres import Database, Row
 from app.events.hub import Lifetime
 from app.jobs.models import JsonObject, Moved, NewJob
-from app.jobs.repository.statement import BOUNDS, returning, status_event, transition
+from app.jobs.repository.statement import (
+    BOUNDS,
+    returning,
+    status_event,
+    transition,
+    tries_allowed,
+)
 from app.jobs.transitions import TERMINAL, Status
 
-SUBMIT: LiteralString = """
+SUBMIT: LiteralString = f"""
 with job as (
-    insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph, inputs,
+    insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph, graph_hash, inputs,
         metadata, tags, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash)
     values (%(id)s, %(workspace_id)s, %(backend)s, %(backend_reason)s, %(environment)s, %(graph)s,
-        %(inputs)s, %(metadata)s, %(tags)s, %(priority)s, %(max_tries)s,
+        %(graph_hash)s, %(inputs)s, %(metadata)s, %(tags)s, %(priority)s,
+        {tries_allowed("%(workspace_id)s", "%(graph_hash)s", "%(max_tries)s")},
         now() + make_interval(secs => %(start_within_s)s), %(deadline_s)s,
         now() + make_interval(secs => %(retention_s)s), %(idempotency_key)s, %(request_hash)s)
     on conflict (workspace_id, idempotency_key) where idempotency_key is not null do nothing
-    returning id, workspace_id, status, seq, epoch, created_at, expires_at, run_after
+    returning id, workspace_id, status, seq, epoch, max_tries, created_at, expires_at, run_after
 ), logged as (
     insert into app.job_events (workspace_id, job_id, seq, epoch, type, data)
     select workspace_id, id, seq, epoch, 'status',
@@ -251,6 +258,7 @@ class TransitionRepository:
                 "backend_reason": job.backend_reason,
                 "environment": job.environment,
                 "graph": Json(job.graph),
+                "graph_hash": job.graph_hash,
                 "inputs": Jsonb(
                     [{"asset_id": i.asset_id, "file_name": i.file_name} for i in job.inputs]
                 ),
