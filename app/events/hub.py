@@ -44,6 +44,8 @@ class Move:
     """A new start: what the run before showed is no longer true."""
     lifetime: Lifetime | None = None
     """Known where it has just ended."""
+    notifies: bool = False
+    """Its end is to be told to webhooks."""
 
 
 @dataclass(slots=True)

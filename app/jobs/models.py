@@ -24,6 +24,15 @@ class JobInput:
 
 
 @dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """Where the end of one job is to be told, and what signs it if the workspace has nothing yet."""
+
+    url: str
+    signer_id: UUID
+    signer_secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """Everything one submit writes."""
 
@@ -46,6 +55,7 @@ class NewJob:
     idempotency_key: str | None
     request_hash: bytes | None
     secrets: bytes | None = field(repr=False)
+    webhook: NewWebhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,8 @@ class Moved:
     seq: int
     epoch: int
     lifetime: Lifetime | None = None
+    notifies: bool = False
+    """Its end wrote webhook deliveries, which are due now."""
 
     @property
     def is_terminal(self) -> bool:
@@ -137,6 +149,7 @@ class Moved:
             ended=self.is_terminal,
             started=started,
             lifetime=self.lifetime,
+            notifies=self.notifies,
         )
 
 

@@ -1,7 +1,7 @@
 """How every transition is one statement: the UPDATE, its event, and the tail that every ending shares.
 
-A data-modifying CTE runs in one snapshot: either the row moves and its event, attempt, dispatch and
-secrets follow, or nothing is written. The UPDATE must return the columns of `RETURNING`.
+A data-modifying CTE runs in one snapshot: either the row moves and its event, attempt, dispatch,
+secrets and webhooks follow, or nothing is written. The UPDATE must return the columns of `RETURNING`.
 """
 
 from typing import Final, LiteralString
@@ -64,12 +64,12 @@ def returning(
     j.tries, extract(epoch from j.started_at - j.created_at) as waited_s,
     extract(epoch from j.ended_at - j.started_at) as ran_s,
     {attempt} as attempt_epoch, {outcome} as outcome, {reported} as reported,
-    {timings} as timings_ms, {event}"""
+    {timings} as timings_ms, j.webhook_url, {event}"""
 
 
 _ANSWER: LiteralString = """
 select id, workspace_id, status, seq, epoch, cancel_requested_at is not null as cancel,
-    tries, waited_s, ran_s
+    tries, waited_s, ran_s, exists (select 1 from webhooks) as notifies
 from moved
 """
 
@@ -110,5 +110,17 @@ with {before} moved as ({update}), logged as (
 ), secrets_deleted as (
     delete from app.job_secrets s using moved
     where s.job_id = moved.id and moved.status in ('succeeded', 'failed', 'canceled', 'expired')
+), webhooks as (
+    -- The outbox: whoever ends a job, and whatever is killed then, what is to be told stands here.
+    insert into app.webhook_deliveries (id, workspace_id, endpoint_id, job_id, event, url, lane)
+    select gen_random_uuid(), moved.workspace_id, e.id, moved.id, 'job.' || moved.status,
+        case when e.url is null then moved.webhook_url end,
+        e.id || case when e.url is null then ' ' || split_part(moved.webhook_url, '/', 3) else '' end
+    from moved join app.webhook_endpoints e on e.workspace_id = moved.workspace_id
+    where moved.status in ('succeeded', 'failed', 'canceled', 'expired')
+      and e.enabled and e.deleted_at is null and e.events && array['*', 'job.' || moved.status]
+      and (e.url is not null or moved.webhook_url is not null)
+    on conflict (job_id, endpoint_id) do nothing
+    returning 1
 ){after}
 {answer}"""

@@ -25,14 +25,22 @@ from app.jobs.transitions import TERMINAL, Status
 SUBMIT: LiteralString = f"""
 with job as (
     insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph, graph_hash, inputs,
-        metadata, tags, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash)
+        metadata, tags, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash,
+        webhook_url)
     values (%(id)s, %(workspace_id)s, %(backend)s, %(backend_reason)s, %(environment)s, %(graph)s,
         %(graph_hash)s, %(inputs)s, %(metadata)s, %(tags)s, %(priority)s,
         {tries_allowed("%(workspace_id)s", "%(graph_hash)s", "%(max_tries)s")},
         now() + make_interval(secs => %(start_within_s)s), %(deadline_s)s,
-        now() + make_interval(secs => %(retention_s)s), %(idempotency_key)s, %(request_hash)s)
+        now() + make_interval(secs => %(retention_s)s), %(idempotency_key)s, %(request_hash)s,
+        %(webhook_url)s)
     on conflict (workspace_id, idempotency_key) where idempotency_key is not null do nothing
     returning id, workspace_id, status, seq, epoch, max_tries, created_at, expires_at, run_after
+), signer as (
+    -- The first job with a webhook_url makes what signs for all of its workspace.
+    insert into app.webhook_endpoints (id, workspace_id, events, secret)
+    select %(signer_id)s, workspace_id, '{{*}}', %(signer_secret)s::bytea from job
+    where %(signer_id)s::uuid is not null
+    on conflict (workspace_id) where url is null do nothing
 ), logged as (
     insert into app.job_events (workspace_id, job_id, seq, epoch, type, data)
     select workspace_id, id, seq, epoch, 'status',
@@ -272,6 +280,9 @@ class TransitionRepository:
                 "idempotency_key": job.idempotency_key,
                 "request_hash": job.request_hash,
                 "secrets": job.secrets,
+                "webhook_url": job.webhook.url if job.webhook else None,
+                "signer_id": job.webhook.signer_id if job.webhook else None,
+                "signer_secret": job.webhook.signer_secret if job.webhook else None,
             },
         )
 
@@ -386,6 +397,7 @@ def moved(row: Row) -> Moved:
         seq=row["seq"],
         epoch=row["epoch"],
         lifetime=_lifetime(row) if status in TERMINAL else None,
+        notifies=row.get("notifies", False),
     )
 
 
