@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ from infra.local.postgres import EmbeddedPostgres, running_postgres
 from infra.local.valkey import running_valkey
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: a job in the background of a shell ignores it, as do its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
