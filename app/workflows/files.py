@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
+from app.workflows.dynamic_inputs import specs_given
 from app.workflows.graph import Graph
-from app.workflows.object_info import input_specs
 from app.workflows.sanitise import path_problem
 
 ASSET_TYPE = "core/ASSET"
@@ -68,7 +68,9 @@ def find_files(graph: Graph, object_info: Mapping[str, Any] | None) -> FileRefs:
     for node_id, node in graph.items():
         uploads = {
             spec.name
-            for spec in input_specs((object_info or {}).get(node["class_type"]) or {})
+            for spec in specs_given(
+                (object_info or {}).get(node["class_type"]) or {}, node["inputs"]
+            )
             if spec.is_upload
         }
         for name, value in node["inputs"].items():

@@ -41,10 +41,11 @@ def input_specs(node_class: Mapping[str, Any]) -> Iterator[InputSpec]:
     for section in ("required", "optional"):
         inputs = cast(Mapping[str, Any], declared.get(section) or {})
         for name, spec in inputs.items():
-            yield _input_spec(name, spec, required=section == "required")
+            yield input_spec(name, spec, required=section == "required")
 
 
-def _input_spec(name: str, spec: Any, *, required: bool) -> InputSpec:
+def input_spec(name: str, spec: Any, *, required: bool) -> InputSpec:
+    """One input from either notation."""
     parts = cast(list[Any], spec) if isinstance(spec, (list, tuple)) else [spec]
     kind: Any = parts[0] if parts else "*"
     options = (
@@ -74,8 +75,11 @@ def is_output_node(node_class: Mapping[str, Any]) -> bool:
 
 
 def types_match(offered: str, wanted: str) -> bool:
-    """ComfyUI's rule: `*` matches all, a comma makes a union, a combo takes strings."""
-    if "*" in (offered, wanted) or offered == wanted:
+    """ComfyUI's rule: `*` matches all, a comma makes a union, a combo takes strings.
+
+    An output that has the type of an input is known to match only where the graph runs.
+    """
+    if {"*", "COMFY_MATCHTYPE_V3"} & {offered, wanted} or offered == wanted:
         return True
     if wanted == "COMBO" or offered == "COMBO":
         return {offered, wanted} <= {"COMBO", "STRING"}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.workflows.dynamic_inputs import specs_given
 from app.workflows.graph import Graph, NodeErrors, is_link, link_of
 from app.workflows.object_info import input_specs, is_output_node
 
@@ -85,7 +86,9 @@ def check_paths(graph: Graph, object_info: Mapping[str, Any] | None, errors: Nod
     for node_id, node in graph.items():
         specs = {
             spec.name: spec
-            for spec in input_specs((object_info or {}).get(node["class_type"]) or {})
+            for spec in specs_given(
+                (object_info or {}).get(node["class_type"]) or {}, node["inputs"]
+            )
         }
         for name, value in node["inputs"].items():
             if not isinstance(value, str):

@@ -7,10 +7,10 @@ checked by type and never by membership: the file may arrive with the job, the m
 from collections.abc import Mapping
 from typing import Any
 
+from app.workflows.dynamic_inputs import specs_given
 from app.workflows.graph import Graph, NodeErrors, is_link, link_of, links
 from app.workflows.object_info import (
     InputSpec,
-    input_specs,
     is_output_node,
     output_types,
     types_match,
@@ -78,7 +78,7 @@ def _check_inputs(
     node_id: str, node: Graph, graph: Graph, object_info: Mapping[str, Any], errors: NodeErrors
 ) -> None:
     inputs: Graph = node["inputs"]
-    for spec in input_specs(object_info[node["class_type"]]):
+    for spec in specs_given(object_info[node["class_type"]], inputs):
         if spec.name not in inputs:
             if spec.required:
                 errors.add(
