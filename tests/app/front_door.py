@@ -100,11 +100,12 @@ class Executor:
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
     ticket: dict[str, Any] = field(default_factory=dict[str, Any])
     seq: int = 0
+    environment: str = "local"
 
     def register(self, object_info: dict[str, Any] | None = None, *, digest: str = "d1") -> None:
         """Say what it can run."""
         reply = self.client.put(
-            f"{self.url}/internal/environments/local/{digest}",
+            f"{self.url}/internal/environments/{self.environment}/{digest}",
             headers=self._auth(self.token),
             json={
                 "comfyui_version": "test",
@@ -125,7 +126,7 @@ class Executor:
             json={
                 "claim_id": str(claim_id or uuid4()),
                 "backend": "local",
-                "environment": "local",
+                "environment": self.environment,
                 "environment_digest": "d1",
                 "executor_id": "test",
             },
