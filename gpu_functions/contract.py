@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_EVENTS_PER_BATCH = 100
 MAX_PREVIEW_BYTES = 262_144
 MAX_THUMBNAIL_BYTES = 262_144
+OWN_THUMBNAIL_BYTES = 65_536
+"""A picture up to here loads as fast as a thumbnail would, which costs more to make than it saves."""
 MAX_LOG_LINE_BYTES = 4_096
 MAX_TEXT_BYTES = 16_384  # message, traceback
 
@@ -167,11 +169,21 @@ class Ticket(Message):
     lease_s: float
     heartbeat_s: float
     event_token: str = Field(description="Bearer for the events and outputs of this epoch.")
+    strip_metadata: bool = Field(
+        default=False, description="No output may carry the workflow: strip it or do not publish."
+    )
 
 
 # --- outputs --------------------------------------------------------------------------------
 
 OutputKind = Literal["image", "video", "audio", "text", "file", "latent"]
+
+_SHOWN_ANYWHERE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+
+
+def is_own_thumbnail(content_type: str, size_bytes: int) -> bool:
+    """Whether a picture is shown itself where a thumbnail is wanted, so that none is made."""
+    return content_type in _SHOWN_ANYWHERE and size_bytes <= OWN_THUMBNAIL_BYTES
 
 
 class OutputRegistration(Message):
@@ -259,6 +271,9 @@ class Failed(Message):
 
     type: Literal["failed"] = "failed"
     failure: Failure
+    final: bool = Field(
+        default=False, description="Another start would end the same, whatever the code says."
+    )
 
 
 class Canceled(Message):

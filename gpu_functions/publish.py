@@ -11,7 +11,14 @@ from uuid import UUID
 from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.outputs import OutputFile, UniqueNames, UnsafePathError, list_outputs
 from gpu_functions.comfyui.process import Running
-from gpu_functions.contract import Log, OutputGrant, OutputRegistration, OutputStored, Ticket
+from gpu_functions.contract import (
+    Log,
+    OutputGrant,
+    OutputRegistration,
+    OutputStored,
+    Ticket,
+    is_own_thumbnail,
+)
 from gpu_functions.events import EventSender
 from gpu_functions.front_door import (
     FrontDoor,
@@ -21,7 +28,14 @@ from gpu_functions.front_door import (
     UnavailableError,
     patiently,
 )
-from gpu_functions.transfer import Source, Transfer, TransferError, open_output
+from gpu_functions.media.files import CannotStripError
+from gpu_functions.transfer import (
+    Source,
+    Transfer,
+    TransferError,
+    open_output,
+    without_metadata,
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +44,11 @@ _OVER = (401, 403, 404)
 
 
 class PublishError(Exception):
-    """An output could not be stored; the message is for the job's owner."""
+    """An output could not be stored; the message is for the job's owner. `final`: nor will it be."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 @dataclass(slots=True)
@@ -84,14 +102,21 @@ class OutputPublisher:
     async def _store(self, output: OutputFile) -> OutputStored | None:
         try:
             async with open_output(self.running, output) as source:
-                return await self._upload(output, source)
+                if not self.ticket.strip_metadata:
+                    return await self._upload(output, source)
+                async with without_metadata(self.running, output, source) as stripped:
+                    return await self._upload(output, stripped)
         except FileNotFoundError as error:
             if output.optional:
                 return None
             raise PublishError(f"{output.filename!r} is not there any more.") from error
-        except (UnsafePathError, TransferError, ComfyUnreachableError) as error:
-            raise PublishError(f"{output.filename!r} was not stored: {error}") from error
-        except UnavailableError as error:
+        except CannotStripError as error:
+            raise PublishError(
+                f"{output.filename!r} was not published: this job strips metadata, and that of this "
+                f"file cannot be stripped, because {error}.",
+                final=True,
+            ) from error
+        except (UnsafePathError, TransferError, ComfyUnreachableError, UnavailableError) as error:
             raise PublishError(f"{output.filename!r} was not stored: {error}") from error
 
     async def _upload(self, output: OutputFile, source: Source) -> OutputStored | None:
@@ -127,10 +152,12 @@ class OutputPublisher:
         return OutputStored(asset_id=grant.asset_id, blake3=digest, thumbnail=thumbnail)
 
     async def _make_thumbnail(self, output: OutputFile, source: Source) -> bytes | None:
-        maker, kind = self.running.thumbnails, output.kind
-        if maker is None or source.file is None or kind not in ("image", "video"):
+        media, kind = self.running.media, output.kind
+        if media is None or source.file is None or kind not in ("image", "video"):
             return None
-        return await maker.make(source.file, source.size_bytes, kind)
+        if is_own_thumbnail(output.content_type, source.size_bytes):
+            return None
+        return await media.thumbnail(source.file, source.size_bytes, kind)
 
     async def _put_thumbnail(
         self, output: OutputFile, of: UUID, content: bytes | None

@@ -88,7 +88,7 @@ class Run:
             return await self._work()
         except RunFailedError as error:
             failure = Failure(code=error.code, message=self.redact.text(str(error)))
-            return Verdict(Failed(failure=failure), error.spoiled)
+            return Verdict(Failed(failure=failure, final=error.final), error.spoiled)
 
     async def _work(self) -> Verdict:
         if self.ticket.inputs:
@@ -239,7 +239,9 @@ class Run:
             await self.publisher.finish()
         except PublishError as error:
             if isinstance(verdict.ending, Succeeded):
-                raise RunFailedError(FailureCode.OUTPUT_UPLOAD, str(error)) from error
+                raise RunFailedError(
+                    FailureCode.OUTPUT_UPLOAD, str(error), final=error.final
+                ) from error
             about = {"untrusted": str(error)}
             log.warning("an output of a run that failed was not stored", extra=about)
 

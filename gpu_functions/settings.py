@@ -64,7 +64,8 @@ class WorkerSettings(BaseModel):
     comfyui_python: Path | None = Field(
         default=None,
         validation_alias="COMFYUI_PYTHON",
-        description="Interpreter for COMFYUI_DIR. Default: its .venv or venv, else our own.",
+        description="Interpreter for COMFYUI_DIR, which opens outputs as well (thumbnails, "
+        "strip_metadata), also those of COMFYUI_URL. Default: its .venv or venv, else our own.",
     )
     comfyui_args: tuple[str, ...] = Field(
         default=(),

@@ -26,6 +26,7 @@ from gpu_functions.comfyui.client import ComfyClient, ComfyUnreachableError
 from gpu_functions.comfyui.outputs import OutputFile, open_beneath
 from gpu_functions.comfyui.process import Running
 from gpu_functions.contract import OutputGrant, TicketInput
+from gpu_functions.media.files import CannotStripError
 
 log = logging.getLogger(__name__)
 
@@ -175,6 +176,29 @@ async def open_output(running: Running, output: OutputFile) -> AsyncGenerator[So
         file = await _view(running.client, output)
     with file:
         yield Source(await asyncio.to_thread(file.seek, 0, 2), file=file)
+
+
+@asynccontextmanager
+async def without_metadata(
+    running: Running, output: OutputFile, source: Source
+) -> AsyncGenerator[Source, None]:
+    """The same file without what it says of its making, in a file without a name.
+
+    Raises CannotStripError.
+    """
+    if source.file is None:
+        yield source  # a text that a node showed: there is nothing beside it
+        return
+    if running.media is None:
+        raise CannotStripError("nothing here opens files")
+    extension = output.filename.rpartition(".")[2].lower()
+    # Beside the original, where there is room for files of its size.
+    made = await asyncio.to_thread(tempfile.TemporaryFile, dir=running.folders)
+    with made:
+        if await running.media.strip(source.file, source.size_bytes, extension, made):
+            yield Source(await asyncio.to_thread(made.seek, 0, 2), file=made)
+        else:
+            yield source
 
 
 async def _view(client: ComfyClient, output: OutputFile) -> BinaryIO:

@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 def comfy_host(settings: WorkerSettings, environ: Mapping[str, str]) -> ComfyHost:
     """The ComfyUI these settings name: attached, a checkout, or the engine."""
     if settings.comfyui_url:
-        return AttachedComfyUI(settings.comfyui_url.rstrip("/"), settings.comfyui_shared)
+        return AttachedComfyUI(
+            settings.comfyui_url.rstrip("/"), settings.comfyui_shared, settings.interpreter
+        )
     return OwnedComfyUI(
         Launch(settings),
         environ,

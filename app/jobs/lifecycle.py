@@ -177,7 +177,8 @@ class Lifecycle:
                     fence,
                     client_seq,
                     event.failure.model_dump(mode="json", exclude_none=True),
-                    retryable=RETRY_CLASS[event.failure.code] is RetryClass.INFRA,
+                    retryable=RETRY_CLASS[event.failure.code] is RetryClass.INFRA
+                    and not event.final,
                     backoff_s=self.settings.retry_backoff_s,
                 )
             case Canceled():

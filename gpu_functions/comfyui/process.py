@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from gpu_functions.comfyui.client import ComfyClient, ComfyUnreachableError, con
 from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.logfile import LogFile
 from gpu_functions.contract import FailureCode, Json
-from gpu_functions.thumbnails.maker import ThumbnailMaker, interpreter_with_pillow
+from gpu_functions.media.process import MediaProcess
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,8 @@ class Running:
     """Set when the process has ended; never for one we are attached to."""
     identity: str
     """Changes with every start: another process may know other nodes."""
-    thumbnails: ThumbnailMaker | None = None
-    """Lives as long: what decoded one workspace's files decodes no other's."""
+    media: MediaProcess | None = None
+    """Lives as long: what opened one workspace's files opens no other's."""
 
 
 class ComfyHost(Protocol):
@@ -82,7 +83,7 @@ class OwnedComfyUI:
     child: asyncio.subprocess.Process | None = None
     _running: Running | None = None
     _http: httpx.AsyncClient | None = None
-    _thumbnails: ThumbnailMaker | None = None
+    _media: MediaProcess | None = None
     _workspace_id: UUID | None = None
     _background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -106,8 +107,8 @@ class OwnedComfyUI:
             _kill_group(child, signal.SIGKILL)
             await child.wait()
         await self._disconnect()
-        if self._thumbnails is not None:
-            await self._thumbnails.close()
+        if self._media is not None:
+            await self._media.close()
         return True
 
     async def stop(self) -> None:
@@ -177,8 +178,8 @@ class OwnedComfyUI:
                     raise ComfyUnreachableError("the process ended")
                 with suppress(ComfyUnreachableError):
                     stats = await client.system_stats()
-                    maker = self._thumbnails = ThumbnailMaker(self.launch.settings.interpreter)
-                    return Running(url, client, stats, self.launch.state, exited, url, maker)
+                    media = self._media = MediaProcess(self.launch.settings.interpreter)
+                    return Running(url, client, stats, self.launch.state, exited, url, media)
                 await asyncio.sleep(0.05)
 
 
@@ -219,9 +220,11 @@ class AttachedComfyUI:
 
     url: str
     shared: bool
+    interpreter: Path = Path(sys.executable)
+    """What opens its outputs: with PyAV it can do for videos what it does for pictures."""
     _absences: int = 0
     _http: httpx.AsyncClient | None = None
-    _thumbnails: ThumbnailMaker | None = None
+    _media: MediaProcess | None = None
     _workspace_id: UUID | None = None
 
     async def ensure(self, workspace_id: UUID | None) -> Running:
@@ -242,11 +245,9 @@ class AttachedComfyUI:
                 FailureCode.COMFYUI_UNREACHABLE, f"The ComfyUI at COMFYUI_URL: {error}"
             ) from error
         self._workspace_id = self._workspace_id or workspace_id
-        interpreter = interpreter_with_pillow()
-        if self._thumbnails is None and interpreter is not None:
-            self._thumbnails = ThumbnailMaker(interpreter)
+        self._media = self._media or MediaProcess(self.interpreter)
         identity = f"{self.url}#{self._absences}"
-        return Running(self.url, client, stats, None, asyncio.Event(), identity, self._thumbnails)
+        return Running(self.url, client, stats, None, asyncio.Event(), identity, self._media)
 
     async def discard(self) -> bool:
         """Nothing: the process is not ours."""
@@ -254,8 +255,8 @@ class AttachedComfyUI:
 
     async def stop(self) -> None:
         """Close our connections."""
-        if self._thumbnails is not None:
-            await self._thumbnails.close()
+        if self._media is not None:
+            await self._media.close()
         if self._http is not None:
             await self._http.aclose()
             self._http = None

@@ -31,12 +31,18 @@ class Patience:
 
 
 class RunFailedError(Exception):
-    """The run ended before ComfyUI judged it. `spoiled`: its process must go."""
+    """The run ended before ComfyUI judged it, or its outputs cannot be kept.
 
-    def __init__(self, code: FailureCode, message: str, *, spoiled: bool = False) -> None:
+    `spoiled`: its process must go. `final`: another start would end the same.
+    """
+
+    def __init__(
+        self, code: FailureCode, message: str, *, spoiled: bool = False, final: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.spoiled = spoiled
+        self.final = final
 
 
 @dataclass(slots=True)

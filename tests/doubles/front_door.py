@@ -127,6 +127,7 @@ class FrontDoorDouble:
         inputs: dict[str, bytes] | None = None,
         workspace_id: UUID | None = None,
         queue: bool = True,
+        strip_metadata: bool = False,
         **limits: float,
     ) -> JobRecord:
         """Make a job; `queue=False` for a test that runs the ticket itself."""
@@ -149,6 +150,7 @@ class FrontDoorDouble:
                 lease_s=self.lease_s,
                 heartbeat_s=self.heartbeat_s,
                 event_token=f"{job_id}:1",
+                strip_metadata=strip_metadata,
             )
         )
         self.jobs[job_id] = job

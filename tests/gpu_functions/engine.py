@@ -100,6 +100,15 @@ def image(color: int = 0xFF0000, size: int = 64) -> Graph:
     return saved("EmptyImage", width=size, height=size, batch_size=1, color=color)
 
 
+def noise(size: int) -> Graph:
+    """A picture that no file makes small, saved."""
+    graph = image(0x808080, size)
+    add = {"image": ["1", 0], "seed": 1, "strength": 0.5}
+    graph["3"] = {"class_type": "ImageAddNoise", "inputs": add}
+    graph["2"]["inputs"]["images"] = ["3", 0]
+    return graph
+
+
 def steps(count: int, seconds: float) -> Graph:
     """A node with a progress bar and previews, saved."""
     return saved("BurstProbeSteps", steps=count, seconds=seconds, preview=True)

@@ -38,6 +38,16 @@ async def test_outputs_come_by_http_and_inputs_go_by_http(
     assert front_door.output_bytes(job)[0].startswith(b"\x89PNG")
 
 
+async def test_what_comes_by_http_is_stripped_too(
+    attached: Bench, front_door: FrontDoorDouble
+) -> None:
+    job = front_door.submit(image(0x00AA11), strip_metadata=True)
+    await attached.run(front_door, job)
+    [content] = front_door.output_bytes(job)
+    assert content.startswith(b"\x89PNG")
+    assert b"class_type" not in content
+
+
 async def test_a_cancel_is_carried_out_by_asking(
     attached: Bench, front_door: FrontDoorDouble
 ) -> None:

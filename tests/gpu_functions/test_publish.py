@@ -1,20 +1,25 @@
 import asyncio
 import os
+import sys
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from blake3 import blake3
 
 from gpu_functions.comfyui.client import ComfyClient
 from gpu_functions.comfyui.process import Running
-from gpu_functions.contract import Succeeded
+from gpu_functions.contract import OutputStored, Succeeded
 from gpu_functions.events import EventSender
 from gpu_functions.front_door import FrontDoor
+from gpu_functions.media.process import MediaProcess
 from gpu_functions.publish import OutputPublisher, PublishError
 from gpu_functions.transfer import Transfer, http_client
 from tests.doubles.front_door import WORKER_TOKEN, FrontDoorDouble, JobRecord
+from tests.gpu_functions import media_files
 
 
 @pytest.fixture
@@ -137,6 +142,59 @@ async def test_a_text_becomes_a_file(
     assert front_door.output_bytes(job) == ["grüße".encode()]
     (registration,) = job.registered.values()
     assert (registration.kind, registration.name) == ("text", "text_7.txt")
+
+
+@pytest.fixture
+async def stripping(publisher: OutputPublisher) -> AsyncGenerator[OutputPublisher, None]:
+    """A publisher for a job whose outputs are to say nothing of their making."""
+    media = MediaProcess(Path(sys.executable))
+    publisher.ticket = publisher.ticket.model_copy(update={"strip_metadata": True})
+    publisher.running = replace(publisher.running, media=media)
+    yield publisher
+    await media.close()
+
+
+async def test_an_output_is_stripped_and_declared_as_what_is_uploaded(
+    stripping: OutputPublisher,
+    sender: EventSender,
+    job: JobRecord,
+    folders: Path,
+    front_door: FrontDoorDouble,
+) -> None:
+    content = media_files.png()
+    (folders / "output" / "1.png").write_bytes(content)
+    stripping.offer("1", images("1.png"))
+    stripping.offer("2", {"text": ["class_type"]})
+    await stripping.finish()
+    await sender.end(Succeeded())
+    stored, text = front_door.output_bytes(job)
+    assert (text, b"class_type" in stored) == (b"class_type", False)
+    told = job.events[0]
+    assert isinstance(told, OutputStored)
+    assert told.blake3 == blake3(stored).hexdigest()
+    assert job.registered[told.asset_id].size_bytes == len(stored) < len(content)
+    assert (folders / "output" / "1.png").read_bytes() == content
+
+
+async def test_an_output_that_cannot_be_stripped_is_not_published(
+    stripping: OutputPublisher, front_door: FrontDoorDouble, folders: Path
+) -> None:
+    (folders / "output" / "clip.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(99))
+    stripping.offer("1", images("clip.mp4"))
+    with pytest.raises(PublishError, match=r"clip\.mp4.*COMFYUI_PYTHON") as refused:
+        await stripping.finish()
+    assert refused.value.final
+    assert front_door.faults.requests["outputs"] == 0
+
+
+async def test_without_anything_that_opens_files_nothing_is_published(
+    stripping: OutputPublisher, front_door: FrontDoorDouble
+) -> None:
+    stripping.running = replace(stripping.running, media=None)
+    stripping.offer("1", images("1.png"))
+    with pytest.raises(PublishError, match=r"1\.png"):
+        await stripping.finish()
+    assert not front_door.files
 
 
 async def test_a_stale_epoch_at_registration_stops_the_run(
