@@ -1,11 +1,7 @@
-"""The whole product with a real ComfyUI behind it: started by the worker, and attached to.
-
-COMFYBURST_TEST_COMFYUI names the folder that `python -m infra.comfyui.install FOLDER` makes.
-"""
+"""The whole product with a real ComfyUI behind it: started by the worker, and attached to."""
 
 import io
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -20,23 +16,14 @@ import pytest
 from comfy_sdk import Comfy, OutputReady, Workflow
 from PIL import Image
 
+from tests.real_comfyui import INSTALLED, NEEDS_COMFYUI, PYTHON, arguments, variables
 from tests.running import POSTER, Running, clean_environment, running
 
 DATA = Path(__file__).parents[1] / "comfy_images" / "data"
 PACK = Path(__file__).parents[2] / "comfy_images" / "nodes"
-INSTALLED = Path(os.environ.get("COMFYBURST_TEST_COMFYUI", "/none"))
-ARGUMENTS = (
-    "--cpu --disable-api-nodes --disable-all-custom-nodes --whitelist-custom-nodes comfyburst"
-)
 START_TIMEOUT_S = 120.0
 
-pytestmark = [
-    pytest.mark.comfyui,
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(
-        not INSTALLED.is_dir(), reason="COMFYBURST_TEST_COMFYUI names no installed ComfyUI"
-    ),
-]
+pytestmark = [*NEEDS_COMFYUI, pytest.mark.timeout(240)]
 
 
 @contextmanager
@@ -47,9 +34,9 @@ def started_by_hand(folder: Path) -> Generator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [
-        *(str(INSTALLED / "venv" / "bin" / "python"), str(INSTALLED / "comfyui" / "main.py")),
+        *(str(PYTHON), str(INSTALLED / "comfyui" / "main.py")),
         *("--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(folder)),
-        *ARGUMENTS.split(),
+        *arguments().split(),
     ]
     with (folder / "comfyui.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - the installed one
@@ -104,12 +91,7 @@ def picture(content: bytes) -> Image.Image:
 
 
 def test_a_comfyui_that_the_worker_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = {
-        "COMFYUI_DIR": str(INSTALLED / "comfyui"),
-        "COMFYUI_PYTHON": str(INSTALLED / "venv" / "bin" / "python"),
-        "COMFYUI_ARGS": ARGUMENTS,
-    }
-    with running(tmp_path / "state", environment) as stack:
+    with running(tmp_path / "state", variables()) as stack:
         assert stack.comfyui == "0.3.75"
         run_both(stack, monkeypatch)
         stranger = httpx.post(
