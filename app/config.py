@@ -247,6 +247,25 @@ class Settings(BaseSettings):
         validation_alias="COMFYBURST_MAX_OUTPUT_BYTES",
         description="Most output bytes of one job.",
     )
+    allow_private_urls: bool = Field(
+        default=False,
+        validation_alias="COMFYBURST_ALLOW_PRIVATE_URLS",
+        description="True: webhooks may go to private and loopback addresses, on any port. For "
+        "laptops and tests; never where strangers hold keys.",
+    )
+    max_webhook_endpoints: int = Field(
+        default=20,
+        ge=0,
+        validation_alias="COMFYBURST_MAX_WEBHOOK_ENDPOINTS",
+        description="Most webhook endpoints of one workspace.",
+    )
+    webhook_timeout_s: float = Field(
+        default=15.0,
+        gt=0,
+        le=30,
+        validation_alias="COMFYBURST_WEBHOOK_TIMEOUT_S",
+        description="A webhook receiver has so long for its whole answer.",
+    )
     long_poll_s: float = Field(
         default=20.0,
         ge=0,

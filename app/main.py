@@ -22,7 +22,7 @@ from app.db.postgres import Database, open_database
 from app.db.redis import open_redis
 from app.errors import install_error_handlers
 from app.events.feed import Feed
-from app.events.hub import EventHub
+from app.events.hub import EventHub, Move
 from app.events.repository import EventRepository
 from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
@@ -32,6 +32,7 @@ from app.jobs.dispatch.celery import CeleryBell
 from app.jobs.event_routes import router as events_router
 from app.jobs.executor_routes import router as executor_router
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.notice import JobNotices, LastingLinks
 from app.jobs.reaper import Reaper
 from app.jobs.redispatch import Redispatch
 from app.jobs.repository.claims import ClaimRepository
@@ -60,8 +61,17 @@ from app.observability.service import Observability
 from app.openapi.pages import install_docs
 from app.origin import Origins
 from app.provided import provide
+from app.safe_http import SafeHttp, open_safe_http
 from app.secret import Keyring
 from app.storage_choice import open_storage, say_where
+from app.webhooks.courier import Courier
+from app.webhooks.duties import WebhookRound, WebhookSweep
+from app.webhooks.repository.deliveries import DeliveryRepository
+from app.webhooks.repository.endpoints import EndpointRepository
+from app.webhooks.repository.outbox import OutboxRepository
+from app.webhooks.routes import router as webhooks_router
+from app.webhooks.service import DeliveryService, EndpointService
+from app.webhooks.signing import Signing
 from app.workflows.environments.repository import EnvironmentRepository
 from app.workflows.environments.service import EnvironmentService
 from storage.protocol import Storage
@@ -71,6 +81,8 @@ log = logging.getLogger(__name__)
 CANCEL_AGAIN_AFTER_S = 2.0
 START_TIMEOUT_S = 600.0
 """Lease of a dispatched GPU call until it claims: image pull and boot included."""
+WEBHOOK_LEASE_S = 60.0
+"""Of an attempt: longer than its longest time-out, so that only a dead front door loses it."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -100,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
         events_router,
         assets_router,
         files_router,
+        webhooks_router,
     ):
         app.include_router(router)
     app.include_router(executor_router, include_in_schema=False)
@@ -128,17 +141,29 @@ async def _lifespan(
             stack.callback(bell.stop)
         hub = EventHub()
         identity_repository = IdentityRepository(database)
-        feed = Feed(hub, redis, lambda: identity.forget(), observability.moved)
+
+        def moved(move: Move) -> None:
+            observability.moved(move)
+            if move.notifies:
+                webhooks.courier.wake()
+
+        feed = Feed(hub, redis, lambda: identity.forget(), moved)
         identity = IdentityService(identity_repository, feed.reliable)
         keyring = Keyring.load(settings)
         storage = await stack.enter_async_context(open_storage(settings, keyring))
         parts = _Parts(settings, database, hub, feed, bell, keyring, storage, observability)
-        parts.provide(app, identity)
+        http = await stack.enter_async_context(
+            open_safe_http(allow_private=settings.allow_private_urls)
+        )
+        webhooks = _Webhooks.of(settings, database, keyring, http, observability)
+        provide(app, webhooks.endpoints, webhooks.deliveries)
+        parts.provide(app, identity, webhooks.endpoints)
         readiness = health.Readiness(database)
         provide(app, readiness, observability.scrape(database, redis, hub, feed))
         for work in (
             feed.run(),
-            parts.maintenance(readiness).run(),
+            parts.maintenance(readiness, webhooks.duties).run(),
+            webhooks.courier.run(),
             observability.metrics.watch_loop(),
             say_where(storage),
         ):
@@ -164,6 +189,47 @@ def _say_why(task: "asyncio.Future[None]") -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Webhooks:
+    """Puts the slice of webhooks together: it hears of jobs by callables alone."""
+
+    courier: Courier
+    endpoints: EndpointService
+    deliveries: DeliveryService
+    duties: tuple[Duty, ...]
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        database: Database,
+        keyring: Keyring,
+        http: SafeHttp,
+        observability: Observability,
+    ) -> "_Webhooks":
+        signing, endpoints = Signing(keyring), EndpointRepository(database)
+        outbox = OutboxRepository(database, WEBHOOK_LEASE_S)
+        public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+        notices = JobNotices(JobQueries(database), LastingLinks(public_url.rstrip("/")))
+        courier = Courier(
+            outbox,
+            http,
+            signing,
+            notices.render,
+            settings.webhook_timeout_s,
+            observability.metrics.webhooks.attempted,
+        )
+        return cls(
+            courier,
+            EndpointService(endpoints, signing, http, settings.max_webhook_endpoints),
+            DeliveryService(DeliveryRepository(database), courier.wake),
+            (
+                WebhookRound(courier.wake),
+                WebhookSweep(outbox, endpoints, settings.retention_s, settings.sweep_every_s),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     """Puts the slices together, from the lowest to the highest."""
 
@@ -176,7 +242,7 @@ class _Parts:
     storage: Storage
     observability: Observability
 
-    def provide(self, app: FastAPI, identity: IdentityService) -> None:
+    def provide(self, app: FastAPI, identity: IdentityService, webhooks: EndpointService) -> None:
         settings, database, feed = self.settings, self.database, self.feed
         keyring, storage = self.keyring, self.observability.storage(self.storage)
         internal_url = settings.internal_url or f"http://127.0.0.1:{settings.port}"
@@ -200,6 +266,7 @@ class _Parts:
             WorkspaceStream(events, self.hub, feed),
             SubmitService(
                 transitions=transitions,
+                webhooks=webhooks,
                 queries=queries,
                 assets=assets,
                 environments=environments,
@@ -242,7 +309,7 @@ class _Parts:
             storage=self.storage,  # as it is: routes ask which kind it is
         )
 
-    def maintenance(self, readiness: health.Readiness) -> Maintenance:
+    def maintenance(self, readiness: health.Readiness, more: tuple[Duty, ...]) -> Maintenance:
         settings = self.settings
         reaping = ReapingRepository(
             self.database,
@@ -262,6 +329,7 @@ class _Parts:
                 self.observability.storage(self.storage),
                 settings.sweep_every_s,
             ),
+            *more,
         )
         watched = tuple(map(self.observability.duty, duties))
         return Maintenance(MaintenanceRepository(self.database), watched)

@@ -7,16 +7,20 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.config import Settings
 
 MIN_SECRET_LENGTH = 32
 
-Purpose = Literal["claim token", "event token", "worker token", "signed url", "job secrets"]
+Purpose = Literal[
+    "claim token", "event token", "worker token", "signed url", "job secrets", "webhook secrets"
+]
+_NONCE_BYTES: Final = 12
 
 
 class SecretError(Exception):
@@ -34,6 +38,16 @@ class Keyring:
         return HKDF(
             algorithm=hashes.SHA256(), length=32, salt=b"comfyburst", info=purpose.encode()
         ).derive(self.secret)
+
+    def seal(self, purpose: Purpose, owner: bytes, plain: bytes) -> bytes:
+        """Nonce and ciphertext (AES-256-GCM), bound to the row that owns it."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + AESGCM(self.key(purpose)).encrypt(nonce, plain, owner)
+
+    def unseal(self, purpose: Purpose, owner: bytes, sealed: bytes) -> bytes:
+        """What was sealed for that row; raises cryptography.exceptions.InvalidTag if altered."""
+        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        return AESGCM(self.key(purpose)).decrypt(nonce, ciphertext, owner)
 
     @classmethod
     def load(cls, settings: Settings) -> "Keyring":

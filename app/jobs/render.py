@@ -1,6 +1,7 @@
 """From rows to the public JSON of jobs, with fresh URLs in it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from app.assets.media import clean_basename, is_inline
@@ -9,8 +10,26 @@ from app.jobs.transitions import Status
 from storage.protocol import Delivery, Storage
 
 
-def render_job(job: Job, links: "Links") -> JsonObject:
-    """A job as v2 has it, with fresh URLs."""
+class JobLinks(Protocol):
+    """Where the links of a job lead."""
+
+    @property
+    def prefix(self) -> str:
+        """Before every path."""
+        ...
+
+    @property
+    def long_poll_s(self) -> float:
+        """How long `urls.self` holds; 0: not at all."""
+        ...
+
+    def output(self, job_id: UUID, entry: JsonObject) -> JsonObject:
+        """An entry of the manifest with its URLs."""
+        ...
+
+
+def render_job(job: Job, links: JobLinks) -> JsonObject:
+    """A job as v2 has it."""
     base = f"{links.prefix}/api/v2/jobs/{job.id}"
     wait = f"?wait={links.long_poll_s:g}" if links.long_poll_s else ""
     return {

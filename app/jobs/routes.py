@@ -93,8 +93,9 @@ async def submit_job(
       `idempotency_key_reuse`, and `details.job_id` names the job. (An operator may choose v2's
       letter, under which every second use is refused.)
     * **`Prefer: wait=20`** turns submit and wait into one call.
+    * **`webhook_url`** is called when the job has ended; see the chapter Webhooks.
 
-    `webhook_url`, named workflows and editor-format files are not offered yet: 422.
+    Named workflows and editor-format files are not offered yet: 422.
     """
     body = await read_json_object(request, provided(request, Settings).max_json_bytes)
     wanted = _job_request(body)

@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
 from app.jobs.transitions import PublicStatus
+from app.safe_http import MAX_URL_LENGTH
 from gpu_functions.contract import FailureCode
 
 MAX_METADATA_PAIRS = 16
@@ -83,6 +84,14 @@ class JobRequest(BaseModel):
         le=10,
         description="Starts at most, where a worker or its ComfyUI dies. Default: the server's "
         "`COMFYBURST_MAX_TRIES`. A workflow's own failure is never tried again.",
+    )
+    webhook_url: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_URL_LENGTH,
+        description="Called when the job has ended, however it ended; signed with the workspace's "
+        "secret (`GET /webhooks/secret`). A public `https://` or `http://` address.",
+        examples=["https://example.com/hooks/comfy"],
     )
     environment: str = Field(
         default="local",

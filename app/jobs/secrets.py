@@ -1,16 +1,12 @@
 """Partner keys of `extra_data`: sealed while the job lives, never echoed (AES-256-GCM)."""
 
-import os
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import orjson
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.secret import Keyring
-
-_NONCE_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +19,10 @@ class SecretBox:
         """Nonce and ciphertext; None for nothing."""
         if not value:
             return None
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher().encrypt(nonce, orjson.dumps(value), job_id.bytes)
+        return self.keyring.seal("job secrets", job_id.bytes, orjson.dumps(value))
 
     def open(self, job_id: UUID, sealed: bytes | None) -> dict[str, Any]:
         """What was sealed for that job; raises cryptography.exceptions.InvalidTag if altered."""
         if sealed is None:
             return {}
-        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        return orjson.loads(self._cipher().decrypt(nonce, ciphertext, job_id.bytes))
-
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self.keyring.key("job secrets"))
+        return orjson.loads(self.keyring.unseal("job secrets", job_id.bytes, sealed))

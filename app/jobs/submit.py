@@ -24,11 +24,12 @@ from app.identity.keys import is_well_formed
 from app.ids import uuid7
 from app.jobs.capacity import WaitingRoom
 from app.jobs.dispatch.routing import choose_backend
-from app.jobs.models import Job, JobInput, JsonObject, NewJob
+from app.jobs.models import Job, JobInput, JsonObject, NewJob, NewWebhook
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository, moved
 from app.jobs.schemas import ExtraData, JobRequest
 from app.jobs.secrets import SecretBox
+from app.webhooks.service import EndpointService
 from app.workflows.environments.repository import Environment
 from app.workflows.environments.service import EnvironmentService
 from app.workflows.files import FileRefs, find_files, place_files
@@ -52,6 +53,7 @@ class SubmitService:
     environments: EnvironmentService
     room: WaitingRoom
     secrets: SecretBox
+    webhooks: EndpointService
     feed: Feed
     wake: Callable[[str], None]
     settings: Settings
@@ -63,7 +65,8 @@ class SubmitService:
 
         Raises:
             AppError: 400 `invalid_request`, 422 `invalid_workflow`, `workflow_format_ui`,
-                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`, 429 `queue_full`.
+                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`,
+                `invalid_webhook_url`, 429 `queue_full`.
         """
         if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_LENGTH:
             raise AppError(400, "invalid_request", "Idempotency-Key: 1 to 255 characters.")
@@ -124,7 +127,15 @@ class SubmitService:
             idempotency_key=idempotency_key,
             request_hash=request_hash,
             secrets=self.secrets.seal(job_id, partner_keys(request.extra_data)),
+            webhook=self._webhook(request.webhook_url),
         )
+
+    def _webhook(self, url: str | None) -> NewWebhook | None:
+        if url is None:
+            return None
+        self.webhooks.check_url(url)
+        signer = self.webhooks.signing.new_signer()
+        return NewWebhook(url, signer.id, signer.secret)
 
     async def _checked(
         self,
@@ -175,8 +186,9 @@ class SubmitService:
 
 
 def _hash(request: JobRequest) -> bytes:
-    # Secrets take no part: a hash of a key would be a trace of it.
-    return _sha256(request.model_dump(mode="json", exclude={"extra_data"}))
+    # Secrets take no part: a hash of a key would be a trace of it. Nor does what is as ever: a
+    # field that a new version adds must not make a repeated request another one.
+    return _sha256(request.model_dump(mode="json", exclude={"extra_data"}, exclude_defaults=True))
 
 
 def _sha256(content: Mapping[str, Any]) -> bytes:

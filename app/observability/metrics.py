@@ -16,6 +16,7 @@ from app.observability.jobs import JobMetrics
 from app.observability.requests import RequestMetrics
 from app.observability.state import Snapshot, Watch, families
 from app.observability.storage import StorageMetrics
+from app.observability.webhooks import WebhookMetrics
 
 LAG_EVERY_S: Final = 0.5
 _LAG_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
@@ -30,6 +31,7 @@ class Metrics:
         self.jobs = JobMetrics(self.registry)
         self.duties = DutyMetrics(self.registry)
         self.storage = StorageMetrics(self.registry)
+        self.webhooks = WebhookMetrics(self.registry)
         self._lag = Histogram(
             "comfyburst_event_loop_lag_seconds",
             "How much later than asked the event loop woke a task.",

@@ -43,6 +43,12 @@ TAGS: Final = (
         "description": "Files in and out: records over bytes that are kept once for each workspace.",
     },
     {
+        "name": "webhooks",
+        "x-displayName": "Webhooks",
+        "description": "Be called when jobs have ended: by endpoints of the workspace, or by the "
+        "`webhook_url` of a job. Ours beyond v2, signed as Standard Webhooks wants it.",
+    },
+    {
         "name": "health",
         "x-displayName": "Health",
         "description": "For load balancers and operators. No key is needed.",
@@ -139,6 +145,8 @@ def _parameter(given: Json) -> Json:
     match schema.get("type"):
         case [kind, "null"]:
             schema["type"] = kind
+            if "enum" in schema:
+                schema["enum"] = [word for word in schema["enum"] if word is not None]
         case _:
             pass
     schema.pop("description", None)

@@ -119,6 +119,16 @@ REFUSALS: Final = (
         "It never was, is deleted or expired, or is another workspace's.",
     ),
     Refusal(
+        "404 endpoint_not_found",
+        "There is no such endpoint.",
+        "It never was, is deleted, or is another workspace's.",
+    ),
+    Refusal(
+        "404 delivery_not_found",
+        "There is no such delivery.",
+        "It never was, went with its job, or is another workspace's.",
+    ),
+    Refusal(
         "404 blob_not_found",
         "There are no bytes of that hash to mint from.",
         "Upload the file.",
@@ -155,6 +165,21 @@ REFUSALS: Final = (
         "409 job_not_ended",
         "This job has not ended. Cancel it first, or wait for its end.",
         "Only a job that has ended can be run again.",
+    ),
+    Refusal(
+        "409 endpoint_limit",
+        "A workspace may have 20 webhook endpoints; delete one first.",
+        "The operator sets the limit.",
+    ),
+    Refusal(
+        "409 endpoint_disabled",
+        "The endpoint of this delivery is disabled or deleted. Enable it first.",
+        "`PATCH` the endpoint with `enabled: true`, then deliver again.",
+    ),
+    Refusal(
+        "409 attempts_used",
+        "This delivery has had 30 attempts: no more are made.",
+        "Get the job itself: it says what the delivery would.",
     ),
     Refusal(
         "413 payload_too_large",
@@ -220,6 +245,13 @@ REFUSALS: Final = (
         details={"job_id": "01a20ed4-faf1-70c7-b872-fe93be959e2f"},
     ),
     Refusal(
+        "422 invalid_webhook_url",
+        "A webhook goes to https:// on port 443 or http:// on port 80 of a public address, without "
+        "user and password. (COMFYBURST_ALLOW_PRIVATE_URLS lets the operator allow private "
+        "addresses and other ports.)",
+        "Use a public address. On a laptop the operator may allow private ones.",
+    ),
+    Refusal(
         "422 invalid_hash",
         "A hash is written blake3: and 64 hexadecimal digits.",
         "No other hash is known.",
@@ -235,6 +267,12 @@ REFUSALS: Final = (
         "have started, or cancel some.",
         "Try again after `Retry-After` seconds. The operator sets the limit by "
         "`COMFYBURST_MAX_QUEUED`.",
+        headers=("Retry-After",),
+    ),
+    Refusal(
+        "429 test_limit",
+        "An endpoint is tested 10 times a minute at most.",
+        "Try again after `Retry-After` seconds.",
         headers=("Retry-After",),
     ),
     Refusal(

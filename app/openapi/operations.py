@@ -15,6 +15,7 @@ from app.jobs.retry_routes import RetryAllRequest, RetryRequest
 from app.jobs.schemas import JobRequest
 from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS, Events
 from app.openapi.parts import IDEMPOTENCY_KEY, IF_NONE_MATCH, LABELS, RANGE, UPLOAD
+from app.webhooks.schemas import EndpointPatch, EndpointRequest, RotateRequest
 
 Examples = tuple[str, ...]
 """By the names of `examples.py`."""
@@ -81,6 +82,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             "422 workflow_format_ui",
             "422 missing_asset",
             "422 backend_unavailable",
+            "422 invalid_webhook_url",
             "422 idempotency_key_reuse",
             "429 queue_full",
         ),
@@ -286,6 +288,55 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
             304: Reply(headers=("ETag",), description="Your copy is the same."),
         },
         has_body=False,
+    ),
+    "listWebhookEndpoints": Operation(codes=_READ, replies={200: Reply(("webhook_endpoints",))}),
+    "postWebhookEndpoint": Operation(
+        codes=(*_WRITE, *_JSON, "409 endpoint_limit", "422 invalid_webhook_url"),
+        body=EndpointRequest,
+        body_examples=("request_webhook_endpoint",),
+        replies={201: Reply(("webhook_endpoint_added",))},
+    ),
+    "getWebhookEndpoint": Operation(
+        codes=(*_READ, "404 endpoint_not_found"),
+        replies={200: Reply(("webhook_endpoint", "webhook_endpoint_disabled"))},
+    ),
+    "patchWebhookEndpoint": Operation(
+        codes=(*_WRITE, *_JSON, "404 endpoint_not_found", "422 invalid_webhook_url"),
+        body=EndpointPatch,
+        body_examples=("request_webhook_change",),
+        replies={200: Reply(("webhook_endpoint",))},
+    ),
+    "deleteWebhookEndpoint": Operation(
+        codes=(*_WRITE, "404 endpoint_not_found"), replies={204: Reply()}
+    ),
+    "rotateWebhookSecret": Operation(
+        codes=(*_WRITE, *_JSON, "404 endpoint_not_found"),
+        body=RotateRequest,
+        body_examples=("request_webhook_rotation",),
+        replies={200: Reply(("webhook_endpoint_rotated",))},
+    ),
+    "testWebhookEndpoint": Operation(
+        codes=(*_WRITE, "404 endpoint_not_found", "429 test_limit"),
+        replies={202: Reply(("webhook_delivery_pending",))},
+    ),
+    "getWebhookSecret": Operation(codes=_READ, replies={200: Reply(("webhook_secret",))}),
+    "rotateOwnWebhookSecret": Operation(
+        codes=(*_WRITE, *_JSON),
+        body=RotateRequest,
+        body_examples=("request_webhook_rotation",),
+        replies={200: Reply(("webhook_secret",))},
+    ),
+    "listWebhookDeliveries": Operation(
+        codes=(*_READ, "400 invalid_cursor", "422 invalid_request"),
+        replies={200: Reply(("webhook_deliveries",))},
+    ),
+    "getWebhookDelivery": Operation(
+        codes=(*_READ, "404 delivery_not_found"),
+        replies={200: Reply(("webhook_delivery",))},
+    ),
+    "redeliverWebhook": Operation(
+        codes=(*_WRITE, "404 delivery_not_found", "409 endpoint_disabled", "409 attempts_used"),
+        replies={202: Reply(("webhook_delivery_pending",))},
     ),
     "getHealth": Operation(codes=_ANY, replies={200: Reply(("health",))}, is_open=True),
     "getLiveness": Operation(codes=_ANY, replies={200: Reply(("alive",))}, is_open=True),

@@ -40,7 +40,8 @@ def _nullable_as_type(schema: Json) -> Json:
     match schema.get("anyOf"):
         case [{"type": str(kind), **rest}, {"type": "null"}]:
             others = {key: value for key, value in schema.items() if key != "anyOf"}
-            return {"type": [kind, "null"], **cast(Json, rest), **others}
+            words = {"enum": [*rest["enum"], None]} if "enum" in rest else {}
+            return {"type": [kind, "null"], **cast(Json, rest), **words, **others}
         case _:
             return schema
 
