@@ -4,10 +4,12 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString, TypeVar
 
 import orjson
 from psycopg import AsyncConnection, AsyncCursor, InterfaceError, OperationalError
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -21,6 +23,37 @@ set_json_loads(orjson.loads)
 
 Row = dict[str, Any]
 Params = Mapping[str, Any]
+Result = TypeVar("Result")
+
+SLACK_S: Final = 1.0
+"""So much later than `statement_timeout`, which the server keeps by itself as long as it lives."""
+
+
+class SilentServerError(OperationalError):
+    """Postgres took a statement and does not answer: frozen, or behind a network that swallows."""
+
+
+class PatientConnection(AsyncConnection[DictRow]):
+    """Gives up on a server that falls silent, and ends: what becomes of the statement is unknown."""
+
+    answer_within_s: float | None = None
+
+    async def wait(
+        self,
+        gen: PQGen[Result],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's signature
+    ) -> Result:
+        """Wait for an answer of the server: all of psycopg's reads come through here."""
+        try:
+            return await super().wait(
+                gen, interval, self.answer_within_s if timeout is None else timeout
+            )
+        except OperationalError as error:
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.pgconn.finish()
+            raise SilentServerError("the server does not answer") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +64,7 @@ class Database:
     answer in time.
     """
 
-    pool: AsyncConnectionPool[AsyncConnection[DictRow]]
+    pool: AsyncConnectionPool[PatientConnection]
 
     async def one(self, sql: LiteralString, params: Params | None = None) -> Row | None:
         """The first row of one statement, committed."""
@@ -67,10 +100,14 @@ class Database:
             yield cursor
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection[DictRow]]:
+    async def _connection(self) -> AsyncGenerator[PatientConnection]:
         try:
             async with self.pool.connection() as connection:
                 yield connection
+        except SilentServerError as error:
+            # No look at the other connections: each would cost as much patience.
+            log.warning("database unavailable: %s", error)
+            raise DatabaseUnavailableError from error
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("database unavailable: %s", _first_line(error))
             # One broken connection after a restart of Postgres means that all are: replace them now.
@@ -99,8 +136,14 @@ async def open_database(
         kwargs["prepare_threshold"] = None
     else:
         kwargs["options"] = f"-c statement_timeout={int(timeout_s * 1000)} -c timezone=UTC"
-    pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
+
+    async def configure(connection: PatientConnection) -> None:
+        connection.answer_within_s = timeout_s + SLACK_S
+
+    pool: AsyncConnectionPool[PatientConnection] = AsyncConnectionPool(
         url,
+        connection_class=PatientConnection,
+        configure=configure,
         kwargs=kwargs,
         min_size=min(2, size),
         max_size=size,

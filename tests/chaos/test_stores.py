@@ -44,8 +44,9 @@ DISK_BYTES = 1 << 20
 
 def test_jobs_queued_and_running_survive_a_flush_of_redis(stack: Running) -> None:
     """Row 9: FLUSHALL; the row is the queue."""
-    ids = [stack.submit(steps(3, 0.05, tag)) for tag in range(12)]
-    eventually(lambda: stack.wait_for(ids[1], "running"))
+    ids = [stack.submit(steps(20, 0.1, 0))]
+    stack.wait_for(ids[0], "running")
+    ids += [stack.submit(steps(3, 0.05, tag)) for tag in range(1, 12)]
     valkey(stack).flushall()
     jobs = [ended_job(stack, job_id) for job_id in ids]
     assert {(job["status"], job["tries"]) for job in jobs} == {("succeeded", 1)}
