@@ -12,6 +12,7 @@ from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.outputs import OutputFile, UniqueNames, UnsafePathError, list_outputs
 from gpu_functions.comfyui.process import Running
 from gpu_functions.contract import (
+    FailureCode,
     Log,
     OutputGrant,
     OutputRegistration,
@@ -30,6 +31,7 @@ from gpu_functions.front_door import (
 )
 from gpu_functions.media.files import CannotStripError
 from gpu_functions.transfer import (
+    NoRoomError,
     Source,
     Transfer,
     TransferError,
@@ -46,8 +48,15 @@ _OVER = (401, 403, 404)
 class PublishError(Exception):
     """An output could not be stored; the message is for the job's owner. `final`: nor will it be."""
 
-    def __init__(self, message: str, *, final: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: FailureCode = FailureCode.OUTPUT_UPLOAD,
+        *,
+        final: bool = False,
+    ) -> None:
         super().__init__(message)
+        self.code = code
         self.final = final
 
 
@@ -116,6 +125,9 @@ class OutputPublisher:
                 f"file cannot be stripped, because {error}.",
                 final=True,
             ) from error
+        except (NoRoomError, StorageFullError) as error:
+            message = f"{output.filename!r} was not stored: {error}"
+            raise PublishError(message, FailureCode.STORAGE_FULL) from error
         except (UnsafePathError, TransferError, ComfyUnreachableError, UnavailableError) as error:
             raise PublishError(f"{output.filename!r} was not stored: {error}") from error
 

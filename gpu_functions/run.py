@@ -239,9 +239,7 @@ class Run:
             await self.publisher.finish()
         except PublishError as error:
             if isinstance(verdict.ending, Succeeded):
-                raise RunFailedError(
-                    FailureCode.OUTPUT_UPLOAD, str(error), final=error.final
-                ) from error
+                raise RunFailedError(error.code, str(error), final=error.final) from error
             about = {"untrusted": str(error)}
             log.warning("an output of a run that failed was not stored", extra=about)
 

@@ -44,6 +44,10 @@ class TransferError(Exception):
     """A file could not be moved; the message says which and why, without its URL."""
 
 
+class NoRoomError(TransferError):
+    """Storage is full."""
+
+
 class _TryAgainError(Exception):
     """A passing failure of storage."""
 
@@ -260,6 +264,8 @@ def _judge_put(reply: httpx.Response, *, repeated: bool) -> None:
         return
     if status == 403:
         raise _ExpiredError
-    if status != _NO_ROOM and (status >= 500 or status in (408, 429)):
+    if status == _NO_ROOM:
+        raise NoRoomError("storage has no room left")
+    if status >= 500 or status in (408, 429):
         raise _TryAgainError(f"HTTP {status}")
     raise TransferError(f"storage answered HTTP {status}")
