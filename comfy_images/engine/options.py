@@ -23,6 +23,7 @@ class Options:
     write_metadata: bool
     max_upload_bytes: int
     node_modules: tuple[str, ...]
+    cancels_jobs: bool
     argv: tuple[str, ...]
 
 
@@ -40,6 +41,8 @@ def parse_options(argv: Sequence[str]) -> Options:
     parser.add_argument("--max-upload-size", type=float, default=100, metavar="MB")
     # Ours alone: further nodes by the name of their module. ComfyUI takes folders of custom nodes.
     parser.add_argument("--node-module", action="append", default=[], metavar="NAME")
+    # Ours alone: a route of ComfyUI newer than the 0.8.0 that the engine follows.
+    parser.add_argument("--cancel-route", action="store_true")
     known, _ignored = parser.parse_known_args(argv)
     return Options(
         host=known.listen,
@@ -48,5 +51,6 @@ def parse_options(argv: Sequence[str]) -> Options:
         write_metadata=not known.disable_metadata,
         max_upload_bytes=round(known.max_upload_size * _BYTES_PER_MB),
         node_modules=tuple(known.node_module),
+        cancels_jobs=known.cancel_route,
         argv=tuple(argv),
     )

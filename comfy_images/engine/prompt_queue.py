@@ -80,8 +80,8 @@ class PromptQueue:
             self._pending.clear()
         self._on_change()
 
-    def delete(self, prompt_id: str) -> None:
-        """Drop one pending prompt of that id; the running one and unknown ids are left alone."""
+    def delete(self, prompt_id: str) -> bool:
+        """Drop one pending prompt of that id; False for the running one and unknown ids."""
         with self._changed:
             for index, (_, _, item) in enumerate(self._pending):
                 if item.prompt_id == prompt_id:
@@ -89,8 +89,9 @@ class PromptQueue:
                     heapq.heapify(self._pending)
                     break
             else:
-                return
+                return False
         self._on_change()
+        return True
 
     def history_of(self, prompt_id: str) -> JsonObject | None:
         with self._changed:

@@ -39,6 +39,16 @@ class JobRoutes:
             return web.json_response({"error": "Job not found"}, status=404)
         return web.json_response(finished_job(prompt_id, entry) | details(entry))
 
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Take a job out of queue or run, whichever it is in; one that is in neither is no error."""
+        prompt_id = request.match_info["prompt_id"]
+        running, _ = self.engine.queue.snapshot()
+        is_running = any(item.prompt_id == prompt_id for item in running)
+        if is_running:
+            self.engine.interrupt.aim(prompt_id)
+        cancelled = self.engine.queue.delete(prompt_id) or is_running
+        return web.json_response({"cancelled": cancelled})
+
     def _queued(self) -> list[JsonObject]:
         running, pending = self.engine.queue.snapshot()
         return [queued_job(item, "in_progress") for item in running] + [
@@ -48,7 +58,10 @@ class JobRoutes:
 
 def routes(engine: Engine) -> list[web.RouteDef]:
     handlers = JobRoutes(engine)
-    return [
+    ours = [
         web.get("/api/jobs", handlers.index),
         web.get("/api/jobs/{prompt_id}", handlers.get),
     ]
+    if engine.options.cancels_jobs:
+        ours.append(web.post("/api/jobs/{prompt_id}/cancel", handlers.cancel))
+    return ours
