@@ -63,8 +63,9 @@ class EventSender:
     """This run no longer counts: stop at once and say nothing more."""
     _transitions: list[NumberedTransition] = field(default_factory=list[NumberedTransition])
     _taken: int = 0
-    _progress: Progress | None = None
+    _snapshot: Callable[[], Progress] | None = None
     _preview: Preview | None = None
+    _ending: bool = False
     _volatile_at: float = field(
         default_factory=lambda: time.monotonic() - _VOLATILE_EVERY_S + _FIRST_VOLATILE_AFTER_S
     )
@@ -90,19 +91,30 @@ class EventSender:
             self._flushed.clear()
         self._wake.set()
 
-    def progress(self, progress: Progress) -> None:
-        """Send a snapshot soon, unless a newer one comes first."""
-        self._progress = progress
-        self._wake.set()
+    def progress(self, snapshot: Callable[[], Progress]) -> None:
+        """There is progress: a snapshot is taken and sent soon.
+
+        Called for every step of every node, so it costs next to nothing.
+        """
+        if not self._ending:
+            self._stir()
+            self._snapshot = snapshot
 
     def preview(self, preview: Preview) -> None:
         """Send a preview soon, unless a newer one comes first."""
-        self._preview = preview
-        self._wake.set()
+        if not self._ending:
+            self._stir()
+            self._preview = preview
+
+    def _stir(self) -> None:
+        """Wake the task, unless it knows already that there is something volatile to send."""
+        if self._snapshot is None and self._preview is None:
+            self._wake.set()
 
     async def end(self, event: Transition, *, within_s: float | None = None) -> bool:
         """Send the last transition; True once the front door has taken it."""
-        self._progress = self._preview = None
+        self._ending = True
+        self._snapshot = self._preview = None
         self.add(event)
         try:
             async with asyncio.timeout(within_s):
@@ -148,7 +160,7 @@ class EventSender:
 
     def _due_at(self) -> float:
         heartbeat_at = self._heard_at + self.heartbeat_s
-        if self._progress is None and self._preview is None:
+        if self._snapshot is None and self._preview is None:
             return heartbeat_at
         return min(heartbeat_at, self._volatile_at + _VOLATILE_EVERY_S)
 
@@ -174,21 +186,26 @@ class EventSender:
             self._flushed.set()
 
     async def _attempt(self) -> EventReply:
+        snapshot, preview = self._snapshot, self._preview
         batch = self._batch()
-        reply = await self.post(batch)
+        try:
+            reply = await self.post(batch)
+        except UnavailableError:
+            if not self._ending:
+                # Sent again with the next attempt, unless something newer has come.
+                self._snapshot = self._snapshot or snapshot
+                self._preview = self._preview or preview
+            raise
         self._heard_at = time.monotonic()
         if batch.transitions:
             self._taken = batch.transitions[-1].client_seq
-        if self._progress is batch.progress:
-            self._progress = None
-        if self._preview is batch.preview:
-            self._preview = None
         return reply
 
     def _batch(self) -> EventBatch:
+        """What there is to say; what is volatile counts as said."""
         size = 0
         transitions: list[NumberedTransition] = []
-        for transition in self._transitions[self._taken :][:MAX_EVENTS_PER_BATCH]:
+        for transition in self._transitions[self._taken : self._taken + MAX_EVENTS_PER_BATCH]:
             size += len(transition.model_dump_json())
             if transitions and size > _MAX_BATCH_BYTES:
                 break
@@ -197,7 +214,8 @@ class EventSender:
         now = time.monotonic()
         if now - self._volatile_at >= _VOLATILE_EVERY_S:
             self._volatile_at = now
-            progress, preview = self._progress, self._preview
-        if preview is not None and size + len(preview.data_base64) > _MAX_BATCH_BYTES:
-            preview = None
+            if self._snapshot is not None:
+                progress, self._snapshot = self._snapshot(), None
+            if self._preview and size + len(self._preview.data_base64) <= _MAX_BATCH_BYTES:
+                preview, self._preview = self._preview, None
         return EventBatch(progress=progress, preview=preview, transitions=transitions)

@@ -20,7 +20,9 @@ from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.halt import halt
 from gpu_functions.comfyui.process import ComfyHost, ComfyUnavailableError, Running
 from gpu_functions.comfyui.redact import Redactor
+from gpu_functions.comfyui.relief import Relief
 from gpu_functions.comfyui.verdict import Verdict
+from gpu_functions.comfyui.watch import Watch
 from gpu_functions.contract import (
     RETRY_CLASS,
     Canceled,
@@ -83,6 +85,9 @@ class Executor:
     """True where the platform starts an interrupted input again by itself (Modal)."""
     graces: Graces = field(default_factory=Graces)
     tracing: Tracing = field(default_factory=NoTracing)
+    watch: Watch = field(default_factory=Watch)
+    """Open from the first run on; whoever made the executor closes it."""
+    relief: Relief = field(default_factory=Relief)
 
 
 async def run_ticket(ticket: Ticket, executor: Executor, shutdown: asyncio.Event) -> Outcome:
@@ -209,8 +214,10 @@ class _Supervision:
             self.sender,
             publisher,
             executor.transfer,
-            executor.redact,
+            # Nodes may print or raise the keys of their user's partners.
+            executor.redact.also_hiding(self.ticket.extra_data.values()),
             executor.output_classes,
+            executor.watch,
             executor.tracing,
         )
 
@@ -262,24 +269,29 @@ class _Supervision:
     async def _report(self, ending: Ending) -> Outcome:
         self.ending = ending
         taken = await self.sender.end(ending)
-        if isinstance(ending, Failed) and RETRY_CLASS[ending.failure.code] is RetryClass.OOM:
-            await self._free_memory()
         await self._clean_up()
         return Outcome.ENDED if taken else Outcome.LOST
 
-    async def _free_memory(self) -> None:
-        """Models that filled the memory must not be what the next job finds there."""
-        if self.run_in is not None:
-            with suppress(ComfyUnreachableError):
-                await self.run_in.running.client.free()
-
     async def _clean_up(self) -> None:
+        """After the job has its end, before the next one is claimed."""
         run = self.run_in
         if run is None or run.running.exited.is_set():
             return
-        await run.forget()
+        tasks = [run.forget(), self._ease_memory(run.running)]
         if run.running.folders is not None:
-            await asyncio.to_thread(_delete_files, run, run.running.folders)
+            tasks.append(asyncio.to_thread(_delete_files, run, run.running.folders))
+        await asyncio.gather(*tasks)
+
+    async def _ease_memory(self, running: Running) -> None:
+        """Models that filled the memory must not be what the next job finds there."""
+        ending = self.ending
+        with suppress(ComfyUnreachableError):
+            if isinstance(ending, Failed) and RETRY_CLASS[ending.failure.code] is RetryClass.OOM:
+                await running.client.free(unload_models=True)
+            elif running.folders is not None and await self.executor.relief.after_run(
+                running.client
+            ):
+                log.info("memory was short: ComfyUI drops what its nodes left behind")
 
 
 def _delete_files(run: Run, folders: Path) -> None:

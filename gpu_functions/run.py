@@ -37,6 +37,7 @@ from gpu_functions.contract import (
     TicketInput,
 )
 from gpu_functions.events import EventSender
+from gpu_functions.printed import Printed
 from gpu_functions.publish import OutputPublisher, PublishError
 from gpu_functions.telemetry import NoTracing, Tracing
 from gpu_functions.transfer import Transfer, TransferError
@@ -58,24 +59,24 @@ class Run:
     transfer: Transfer
     redact: Redactor
     output_classes: AbstractSet[str]
+    watch: Watch
     tracing: Tracing = field(default_factory=NoTracing)
     prompt_id: str = field(default_factory=lambda: str(uuid4()))
-    client_id: str = field(default_factory=lambda: uuid4().hex)
     timings_ms: dict[str, int] = field(default_factory=dict[str, int])
     _tracker: ProgressTracker = field(init=False)
-    _watch: Watch = field(init=False)
     _vigil: Vigil = field(init=False)
+    _printed: Printed = field(init=False)
     _preview_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._tracker = ProgressTracker.of(self.ticket.graph)
-        self._watch = Watch(self.running.url, self.prompt_id, self.client_id, self._on_frame)
         self._vigil = Vigil(
             self.running,
             self.prompt_id,
             self.ticket.limits.stall_timeout_s,
-            self._watch.refresh,
+            self.watch.refresh,
         )
+        self._printed = Printed(self.running.console, self.sender, self.redact)
 
     @property
     def folder(self) -> str:
@@ -84,18 +85,23 @@ class Run:
 
     async def work(self) -> Verdict:
         """All steps; every failure is a verdict."""
+        self._printed.start()
         try:
             return await self._work()
         except RunFailedError as error:
+            if error.spoiled:
+                await self._printed.last_words()
             failure = Failure(code=error.code, message=self.redact.text(str(error)))
             return Verdict(Failed(failure=failure, final=error.final), error.spoiled)
+        finally:
+            self._printed.stop()
 
     async def _work(self) -> Verdict:
         if self.ticket.inputs:
             await self._fetch_inputs()
         with self._step("execution"):
             try:
-                await self._watch.open()
+                await self.watch.follow(self.running.url, self.prompt_id, self._on_frame)
                 refusal = await self._submit()
                 if refusal is not None:
                     return Verdict(Failed(failure=refusal))
@@ -170,7 +176,7 @@ class Run:
             return await client.submit(
                 graph,
                 prompt_id=self.prompt_id,
-                client_id=self.client_id,
+                client_id=self.watch.client_id,
                 extra_data=self.ticket.extra_data,
             )
         except ComfyUnreachableError:
@@ -203,16 +209,19 @@ class Run:
                 return
             case _:
                 assert_never(frame)
-        self.sender.progress(self._tracker.snapshot())
+        self.sender.progress(self._tracker.snapshot)
 
     def _preview(self, frame: frames.PreviewFrame) -> None:
         now = time.monotonic()
         if now - self._preview_at < _PREVIEW_EVERY_S or len(frame.image) > MAX_PREVIEW_BYTES:
             return
+        node_id = frame.node_id or self._tracker.current
+        if not node_id:
+            return  # without an id, and before our first node: another prompt's
         self._preview_at = now
         self.sender.preview(
             Preview(
-                node_id=frame.node_id or self._tracker.current or "",
+                node_id=node_id,
                 content_type=frame.image_type,
                 data_base64=base64.b64encode(frame.image).decode("ascii"),
             )
@@ -248,9 +257,9 @@ class Run:
         self.sender.add(Log(level="warning" if level == "warning" else "info", message=text))
 
     async def close(self) -> None:
-        """Drop what is not finished, and the socket."""
+        """Drop what is not finished, and listen no longer."""
         await self.publisher.close()
-        await self._watch.close()
+        await self.watch.leave()
 
     async def forget(self) -> None:
         """Remove the run from ComfyUI's history."""

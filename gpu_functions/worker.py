@@ -25,6 +25,7 @@ from gpu_functions.comfyui.client import ComfyUnreachableError
 from gpu_functions.comfyui.graph import output_classes
 from gpu_functions.comfyui.process import ComfyHost, ComfyUnavailableError
 from gpu_functions.comfyui.redact import Redactor
+from gpu_functions.comfyui.watch import Watch
 from gpu_functions.contract import ClaimRequest, Ticket
 from gpu_functions.environment import Environment, describe
 from gpu_functions.executor import Executor, Outcome, run_ticket
@@ -60,6 +61,7 @@ class Worker:
     _registered: str = ""
     _prepared: tuple[str, Executor, Environment] | None = None
     _lost: int = 0
+    _watch: Watch = field(default_factory=Watch)
 
     async def run(self) -> None:
         """Work until `shutdown`; a job in hand is given back."""
@@ -77,6 +79,7 @@ class Worker:
             stopping.cancel()
             loop.cancel()
             result = (await asyncio.gather(loop, return_exceptions=True))[0]
+            await self._watch.close()
             await self.comfy.stop()
         if isinstance(result, Exception):
             raise result
@@ -116,6 +119,7 @@ class Worker:
                 Redactor.hiding(private_paths(self.settings)),
                 output_classes(environment.registration.object_info),
                 tracing=self.front_door.tracing,
+                watch=self._watch,
             )
             self._prepared = (running.identity, executor, environment)
         return self._prepared[1:]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -41,11 +41,20 @@ class Queue:
         return prompt_id in self.running or prompt_id in self.pending
 
 
+@dataclass(slots=True)
+class Abilities:
+    """What one ComfyUI process has turned out to know."""
+
+    cancels: bool = True
+    """`POST /api/jobs/{id}/cancel`: newer than 0.8; asked for once, then known to be absent."""
+
+
 @dataclass(frozen=True, slots=True)
 class ComfyClient:
     """Typed calls. `http` has ComfyUI's address as its base URL and trusts no environment."""
 
     http: httpx.AsyncClient
+    abilities: Abilities = field(default_factory=Abilities)
 
     async def submit(
         self, graph: Graph, *, prompt_id: str, client_id: str, extra_data: Json
@@ -73,6 +82,18 @@ class ComfyClient:
         body = as_dict(parse((await self._get("/queue")).content))
         return Queue(_ids(body.get("queue_running")), _ids(body.get("queue_pending")))
 
+    async def cancel(self, prompt_id: str) -> bool:
+        """Take a prompt out of queue or run in one step; False where that did or could do nothing.
+
+        An old ComfyUI has no such route and answers 404 without JSON (facts/comfyui-protocol.md §5).
+        """
+        if not self.abilities.cancels:
+            return False
+        reply = await self._call("POST", f"/api/jobs/{prompt_id}/cancel")
+        answer = as_dict(parse(reply.content))
+        self.abilities.cancels = bool(answer) or reply.status_code >= 500
+        return answer.get("cancelled") is True
+
     async def delete_pending(self, prompt_id: str) -> None:
         """Take a prompt out of the queue; a running or unknown one is left alone."""
         await self._call("POST", "/queue", json={"delete": [prompt_id]})
@@ -85,9 +106,10 @@ class ComfyClient:
         """Forget a finished prompt."""
         await self._call("POST", "/history", json={"delete": [prompt_id]})
 
-    async def free(self) -> None:
-        """Unload all models and drop the node cache, before the next prompt."""
-        await self._call("POST", "/free", json={"unload_models": True, "free_memory": True})
+    async def free(self, *, unload_models: bool) -> None:
+        """Drop the node cache, before the next prompt; and, where wanted, all models."""
+        body = {"unload_models": unload_models, "free_memory": True}
+        await self._call("POST", "/free", json=body)
 
     async def object_info(self) -> Json:
         """Every node class; 0.4 MB and up to 0.3 s, during which ComfyUI answers nothing else."""

@@ -73,6 +73,8 @@ def read_frame(frame: str | bytes, prompt_id: str) -> Frame | None:
         # It repeats every node each time: 162 MB in a run of 900 nodes. `executing` and `progress`
         # say the same, so it is not even parsed.
         return Alive() if prompt_id in frame[:200] else None
+    if prompt_id not in frame:
+        return None  # the queue's length, or another prompt's megabytes
     message = as_dict(parse(frame))
     data = as_dict(message.get("data"))
     if data.get("prompt_id") != prompt_id:

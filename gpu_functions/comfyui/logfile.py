@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,10 @@ class LogFile:
     """One file and its predecessor (`.1`)."""
 
     path: Path
+    listener: Callable[[bytes], None] | None = None
+    """Gets every chunk as it was written; cheap, and never raises."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is nothing more to come."""
     _tail: deque[bytes] = field(default_factory=lambda: deque(maxlen=20))
     _size: int = 0
 
@@ -25,12 +30,20 @@ class LogFile:
     async def copy(self, stream: asyncio.StreamReader) -> None:
         """Copy until the stream ends. The child never waits for us longer than a write."""
         self._rotate()
-        while chunk := await stream.read(65_536):
-            self._tail.append(chunk[-4_000:])
-            if self._size > _MAX_FILE_BYTES:
-                self._rotate()
-            with self.path.open("ab") as file:
-                self._size += file.write(chunk)
+        try:
+            while chunk := await stream.read(65_536):
+                self._keep(chunk)
+        finally:
+            self.ended.set()
+
+    def _keep(self, chunk: bytes) -> None:
+        self._tail.append(chunk[-4_000:])
+        if self._size > _MAX_FILE_BYTES:
+            self._rotate()
+        with self.path.open("ab") as file:
+            self._size += file.write(chunk)
+        if self.listener is not None:
+            self.listener(chunk)
 
     def _rotate(self) -> None:
         if self.path.exists():

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -54,6 +54,8 @@ class Running:
     """Changes with every start: another process may know other nodes."""
     media: MediaProcess | None = None
     """Lives as long: what opened one workspace's files opens no other's."""
+    console: LogFile | None = None
+    """What it prints, where that can only be the business of one workspace."""
 
 
 class ComfyHost(Protocol):
@@ -132,7 +134,8 @@ class OwnedComfyUI:
             logfile = LogFile(self.launch.state / "comfyui.log")
             self.child, exited = await self._spawn(port, logfile)
             try:
-                return await self._until_ready(f"http://127.0.0.1:{port}", exited)
+                running = await self._until_ready(f"http://127.0.0.1:{port}", exited)
+                return running if self.shared else replace(running, console=logfile)
             except TimeoutError:
                 await self.discard()
                 raise ComfyUnavailableError(

@@ -5,14 +5,16 @@ The rules are facts/security.md §3.5.
 
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gpu_functions.contract import MAX_TEXT_BYTES
 
 MAX_FRAMES = 40
 _MAX_LINE_CHARS = 500
+_SHORTEST_SECRET_CHARS = 8
+"""What is shorter stands in half of all texts, and guards nothing."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROLS = re.compile(
@@ -30,6 +32,8 @@ class Redactor:
     """Cleans text; `private_paths` (home, state, venv, ComfyUI's folder) become `…`."""
 
     private_paths: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """Values, not patterns: the partner keys that a run hands to its nodes."""
 
     @classmethod
     def hiding(cls, paths: Sequence[Path]) -> "Redactor":
@@ -41,8 +45,17 @@ class Redactor:
             texts.add(str(Path.home()))
         return cls(tuple(sorted(texts, key=len, reverse=True)))
 
+    def also_hiding(self, values: Iterable[object]) -> "Redactor":
+        """The same, and these secrets of one run are blacked out wherever they stand."""
+        secrets = {value for value in values if isinstance(value, str)}
+        return replace(
+            self, secrets=tuple(one for one in secrets if len(one) >= _SHORTEST_SECRET_CHARS)
+        )
+
     def text(self, text: str, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
         """Clean and cut a message."""
+        for secret in self.secrets:
+            text = text.replace(secret, "[redacted]")
         # Twice the limit is enough for any cut below; megabytes are not worth a regex.
         text = _CONTROLS.sub("", _ANSI.sub("", text[: 2 * max_bytes]))
         text = _URL_QUERY.sub(r"\1?[redacted]", text)

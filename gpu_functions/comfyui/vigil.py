@@ -62,6 +62,7 @@ class Vigil:
     _present_at: float = field(default_factory=time.monotonic)
     _refreshed_at: float = field(default_factory=time.monotonic)
     _order: Queue | None = None
+    _looked_since_end: bool = False
 
     async def entry(self) -> Json:
         """The history entry, once there is one. Raises RunFailedError."""
@@ -82,7 +83,8 @@ class Vigil:
 
     async def _pause(self) -> None:
         if self.ended.is_set():
-            await asyncio.sleep(_POLL_AFTER_END_S)
+            await asyncio.sleep(_POLL_AFTER_END_S if self._looked_since_end else 0)
+            self._looked_since_end = True
             return
         waits = [
             asyncio.ensure_future(self.ended.wait()),

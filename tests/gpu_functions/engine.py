@@ -14,6 +14,7 @@ from gpu_functions.comfyui.graph import output_classes
 from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.process import ComfyHost, OwnedComfyUI
 from gpu_functions.comfyui.redact import Redactor
+from gpu_functions.comfyui.watch import Watch
 from gpu_functions.contract import Graph
 from gpu_functions.executor import Executor, Graces, Outcome, run_ticket
 from gpu_functions.front_door import FrontDoor
@@ -33,6 +34,7 @@ class Bench:
     transfer: Transfer
     classes: frozenset[str]
     redact: Redactor
+    watch: Watch = field(default_factory=Watch)
     shutdown: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, front_door: FrontDoorDouble, job: JobRecord) -> Outcome:
@@ -47,6 +49,7 @@ class Bench:
                 self.redact,
                 self.classes,
                 graces=Graces(cancel_s=CANCEL_GRACE_S, shutdown_s=0.3, last_word_s=1),
+                watch=self.watch,
             )
             return await run_ticket(job.ticket, executor, self.shutdown)
 
@@ -74,13 +77,17 @@ async def bench(state: Path, settings: WorkerSettings | None = None) -> AsyncGen
     """Start an engine with probe nodes, or what `settings` say; nothing of it is left afterwards."""
     settings = settings or WorkerSettings(state=state, probes=True, comfyui_start_timeout_s=30)
     launch, redact = Launch(settings), Redactor.hiding(private_paths(settings))
-    comfy = OwnedComfyUI(launch, os.environ, settings.comfyui_start_timeout_s, shared=False)
+    comfy = OwnedComfyUI(
+        launch, os.environ, settings.comfyui_start_timeout_s, settings.comfyui_shared
+    )
+    watch = Watch()
     async with http_client() as storage:
         try:
             running = await comfy.ensure(None)
             classes = output_classes(await running.client.object_info())
-            yield Bench(comfy, Transfer(storage, patience_s=5), classes, redact)
+            yield Bench(comfy, Transfer(storage, patience_s=5), classes, redact, watch)
         finally:
+            await watch.close()
             await comfy.stop()
 
 

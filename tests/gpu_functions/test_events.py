@@ -133,7 +133,7 @@ async def test_progress_and_previews_are_coalesced_to_the_newest(
     async with sending(job) as sender:
         started = time.monotonic()
         for number in range(100):
-            sender.progress(progress(number / 100))
+            sender.progress(partial(progress, number / 100))
             sender.preview(
                 Preview(node_id=str(number), content_type="image/png", data_base64="AAAA")
             )

@@ -1,5 +1,6 @@
 import base64
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,34 @@ def test_output_nodes_without_a_prefix_are_never_answered_from_cache() -> None:
     owned = own_outputs(graph, "job-1", frozenset({"PreviewImage"}))
     assert owned["1"]["inputs"]["_comfyburst"] == "job-1"
     assert owned["2"] == graph["2"]
+
+
+def test_the_length_of_the_queue_is_about_no_prompt() -> None:
+    status = '{"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 1}}}}'
+    assert read_frame(status, "mine") is None
+
+
+def test_a_snapshot_costs_the_same_for_any_number_of_nodes() -> None:
+    def calls(count: int) -> int:
+        tracker = ProgressTracker.of(
+            {str(number): {"class_type": "X", "inputs": {}} for number in range(count)}
+        )
+        tracker.cached([str(number) for number in range(count // 2)])
+        seen = 0
+
+        def count_calls(_frame: object, event: str, _argument: object) -> None:
+            nonlocal seen
+            seen += event in {"call", "c_call"}
+
+        sys.setprofile(count_calls)
+        tracker.snapshot()
+        sys.setprofile(None)
+        return seen
+
+    assert calls(4_000) == calls(4)
+
+
+def test_nodes_that_stay_as_they_are_are_shared_with_the_ticket() -> None:
+    owned = own_outputs(GRAPH, "job-1", frozenset({"SaveImage"}))
+    assert owned["5"] is GRAPH["5"]
+    assert owned["2"]["inputs"]["images"] == ["5", 0]

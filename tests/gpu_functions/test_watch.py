@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -46,6 +47,10 @@ class Sockets:
         await self.opened[-1].send_str(json.dumps(frame))
 
 
+def ignore(_: Frame) -> None:
+    """A run that does not care."""
+
+
 @pytest.fixture
 async def sockets() -> AsyncGenerator[Sockets, None]:
     sockets = Sockets()
@@ -63,8 +68,8 @@ async def sockets() -> AsyncGenerator[Sockets, None]:
 async def said(sockets: Sockets) -> AsyncGenerator[list[Frame], None]:
     """What an open watch has heard."""
     said: list[Frame] = []
-    watch = Watch(sockets.url, "p", "me", said.append)
-    await watch.open()
+    watch = Watch(client_id="me")
+    await watch.follow(sockets.url, "p", said.append)
     await eventually(lambda: bool(sockets.first_words))
     yield said
     await watch.close()
@@ -90,13 +95,93 @@ async def test_a_cut_socket_is_opened_again_under_the_same_id(
 
 
 async def test_the_old_socket_is_closed_before_a_new_one_takes_its_id(sockets: Sockets) -> None:
-    watch = Watch(sockets.url, "p", "me", lambda _: None)
-    await watch.open()
+    watch = Watch()
+    await watch.follow(sockets.url, "p", ignore)
     await eventually(lambda: len(sockets.opened) == 1)
     await watch.refresh()
     await eventually(lambda: len(sockets.opened) == 2)
     await watch.close()
     assert sockets.most_open == 1
+    assert len(set(sockets.client_ids)) == 1
+
+
+async def heard(sockets: Sockets, watch: Watch, prompt_id: str) -> list[Frame]:
+    """What a run hears that ends at once."""
+    said: list[Frame] = []
+    await watch.follow(sockets.url, prompt_id, said.append)
+    await eventually(lambda: bool(sockets.opened))
+    await sockets.say("executing", node=None)
+    await sockets.say("executing", node=None, prompt_id=prompt_id)
+    await eventually(lambda: bool(said))
+    await watch.leave()
+    return said
+
+
+async def test_one_socket_serves_run_after_run_and_each_hears_of_its_prompt_alone(
+    sockets: Sockets,
+) -> None:
+    watch = Watch()
+    for number in range(3):
+        assert await heard(sockets, watch, f"prompt-{number}") == [Ended()]
+    assert len(sockets.opened) == 1
+    await watch.close()
+    await eventually(lambda: sockets.open_now == 0)
+
+
+async def test_between_runs_nothing_is_heard_and_a_cut_is_mended_by_the_next_run_alone(
+    sockets: Sockets,
+) -> None:
+    watch = Watch()
+    said = await heard(sockets, watch, "one")
+    await sockets.say("executing", node=None, prompt_id="one")
+    await sockets.opened[-1].close()
+    await eventually(lambda: sockets.open_now == 0)
+    await asyncio.sleep(0.4)
+    assert len(sockets.opened) == 1, "nobody listens: nobody connects"
+    await watch.follow(sockets.url, "two", ignore)
+    await eventually(lambda: len(sockets.opened) == 2)
+    assert said == [Ended()]
+    await watch.close()
+
+
+async def test_a_socket_that_said_nothing_to_a_run_is_not_used_again(sockets: Sockets) -> None:
+    watch = Watch()
+    for number in range(2):
+        await watch.follow(sockets.url, "p", ignore)
+        await eventually(lambda: len(sockets.opened) == number + 1)  # noqa: B023
+        await watch.leave()
+    assert sockets.most_open == 1
+    await watch.close()
+
+
+async def test_a_socket_that_lay_idle_for_long_is_not_trusted(sockets: Sockets) -> None:
+    watch = Watch(fresh_s=-1)
+    for number in range(2):
+        await heard(sockets, watch, f"prompt-{number}")
+        assert len(sockets.opened) == number + 1
+    await watch.close()
+
+
+async def test_another_process_gets_another_socket(sockets: Sockets) -> None:
+    watch = Watch()
+    await heard(sockets, watch, "one")
+    with pytest.raises(ComfyUnreachableError):
+        await watch.follow(f"http://127.0.0.1:{free_port()}", "two", ignore)
+    await eventually(lambda: sockets.open_now == 0)
+    await watch.close()
+
+
+async def test_what_a_frame_sets_off_belongs_to_the_run_that_listens(sockets: Sockets) -> None:
+    watch, mine = Watch(), ContextVar("mine", default="nobody's")
+    said: list[str] = []
+    for run in ("one", "two"):
+        mine.set(run)
+        await watch.follow(sockets.url, "p", lambda _: said.append(mine.get()))
+        await eventually(lambda: bool(sockets.opened))
+        await sockets.say("executing", node=None)
+        await eventually(lambda: said[-1:] == [run])  # noqa: B023
+        await watch.leave()
+    await watch.close()
 
 
 async def test_a_frame_of_nine_megabytes_is_read(sockets: Sockets, said: list[Frame]) -> None:
@@ -115,7 +200,7 @@ async def test_a_flood_does_not_slow_the_server(sockets: Sockets, said: list[Fra
 
 
 async def test_no_socket_at_the_start_is_an_unreachable_comfyui() -> None:
-    watch = Watch(f"http://127.0.0.1:{free_port()}", "p", "me", lambda _: None)
+    watch = Watch()
     with pytest.raises(ComfyUnreachableError):
-        await watch.open()
+        await watch.follow(f"http://127.0.0.1:{free_port()}", "p", ignore)
     await watch.close()
