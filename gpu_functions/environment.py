@@ -24,7 +24,8 @@ class Environment:
 
 async def describe(running: Running) -> Environment:
     """Ask ComfyUI for its nodes. Raises ComfyUnreachableError."""
-    object_info = storable(await running.client.object_info())
+    known = running.object_info
+    object_info = storable(await running.client.object_info() if known is None else known)
     system = as_dict(running.system_stats.get("system"))
     registration = EnvironmentRegistration(
         comfyui_version=str(system.get("comfyui_version") or "unknown"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class WorkerSettings(BaseModel):
@@ -78,6 +78,12 @@ class WorkerSettings(BaseModel):
         description="The operator vouches that one ComfyUI process may serve several workspaces: "
         "none of its nodes runs code or reads files of its user's choosing.",
     )
+    comfy_user: str = Field(
+        default="",
+        validation_alias="COMFY_USER",
+        description="User (name or uid) that ComfyUI and its nodes run as; the worker runs as root. "
+        "Then they serve every workspace: docs/isolation.md.",
+    )
     comfyui_start_timeout_s: float = Field(
         default=180.0,
         gt=0,
@@ -100,6 +106,15 @@ class WorkerSettings(BaseModel):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _owns_what_it_confines(self) -> Self:
+        if self.comfy_user and self.comfyui_url:
+            raise ValueError(
+                "COMFY_USER cannot be used with COMFYUI_URL: a ComfyUI that runs already is not ours to "
+                "restart between workspaces. Let COMFYUI_DIR name it, or unset COMFY_USER."
+            )
+        return self
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

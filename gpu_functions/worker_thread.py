@@ -14,6 +14,7 @@ import httpx
 from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.process import AttachedComfyUI, ComfyHost, OwnedComfyUI
 from gpu_functions.front_door import FrontDoor
+from gpu_functions.isolation.user import IsolationError
 from gpu_functions.settings import WorkerSettings
 from gpu_functions.telemetry import open_tracing
 from gpu_functions.transfer import Transfer, http_client
@@ -87,6 +88,8 @@ class WorkerThread:
     def _main(self) -> None:
         try:
             asyncio.run(self._work())
+        except IsolationError as error:
+            log.error("%s", error)  # noqa: TRY400 - it says what to do, and no traceback helps
         except Exception:
             log.exception("the worker failed")
         if not self._asked:

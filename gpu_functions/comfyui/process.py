@@ -15,15 +15,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 from uuid import UUID
 
 import httpx
 
 from gpu_functions.comfyui.client import ComfyClient, ComfyUnreachableError, connect
+from gpu_functions.comfyui.housing import Housing
 from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.logfile import LogFile
 from gpu_functions.contract import FailureCode, Json
+from gpu_functions.isolation.user import IsolationError
 from gpu_functions.media.process import MediaProcess
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class Running:
     """Set when the process has ended; never for one we are attached to."""
     identity: str
     """Changes with every start: another process may know other nodes."""
+    object_info: Json | None = None
+    """As it was before any job ran in the process: a node may change what it says of nodes and files."""
     media: MediaProcess | None = None
     """Lives as long: what opened one workspace's files opens no other's."""
     console: LogFile | None = None
@@ -83,22 +87,30 @@ class OwnedComfyUI:
     start_timeout_s: float
     shared: bool
     child: asyncio.subprocess.Process | None = None
+    _housing: Housing = field(init=False)
     _running: Running | None = None
     _http: httpx.AsyncClient | None = None
     _media: MediaProcess | None = None
     _workspace_id: UUID | None = None
     _background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
+    def __post_init__(self) -> None:
+        self._housing = Housing(self.launch, self.environ, self.shared)
+
     async def ensure(self, workspace_id: UUID | None) -> Running:
-        """The running child, or a new one: after a death, or for another workspace."""
-        if not self.shared and _differ(self._workspace_id, workspace_id):
+        """The running child, or a new one: after a death, or for another workspace.
+
+        Raises:
+            IsolationError: COMFY_USER cannot be used; known at the first start.
+        """
+        fresh = not self.shared and _differ(self._workspace_id, workspace_id)
+        if fresh:
             log.info("restarting ComfyUI with fresh folders for another workspace")
             await self.discard()
-            self.launch.renew_folders()
             self._workspace_id = None
         if self._running is None or self._running.exited.is_set():
             await self.discard()
-            self._running = await self._start()
+            self._running = await self._start(fresh=fresh)
         self._workspace_id = self._workspace_id or workspace_id
         return self._running
 
@@ -121,14 +133,23 @@ class OwnedComfyUI:
                 async with asyncio.timeout(_STOP_GRACE_S):
                     await self.child.wait()
         await self.discard()
+        try:
+            await asyncio.to_thread(self._housing.leave)
+        except IsolationError:
+            log.exception("something of ComfyUI is left; the next start tries again")
 
     async def _disconnect(self) -> None:
         if self._http is not None:
             await self._http.aclose()
             self._http = None
 
-    async def _start(self) -> Running:
-        await asyncio.to_thread(self.launch.make_folders)
+    async def _start(self, *, fresh: bool) -> Running:
+        try:
+            await asyncio.to_thread(self._housing.make_ready, fresh=fresh)
+        except IsolationError as error:
+            if not self._housing.is_known_good:
+                raise
+            raise ComfyUnavailableError(FailureCode.ENVIRONMENT_BOOT, str(error)) from error
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             port = free_port()
             logfile = LogFile(self.launch.state / "comfyui.log")
@@ -156,18 +177,28 @@ class OwnedComfyUI:
     async def _spawn(
         self, port: int, logfile: LogFile
     ) -> tuple[asyncio.subprocess.Process, asyncio.Event]:
-        child = await asyncio.create_subprocess_exec(
-            *self.launch.command(port),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self.launch.environment(self.environ),
-            cwd=self.launch.state,
-            start_new_session=True,
-        )
+        # A pipe of our own: asyncio's wait() ends only once its pipes are closed, and a daemon that a
+        # node left in another session holds them open for as long as it likes.
+        reading, writing = os.pipe()
+        lines = os.fdopen(reading, "rb", buffering=0)
+        try:
+            with os.fdopen(writing, "wb") as ending:
+                child = await asyncio.create_subprocess_exec(
+                    *self.launch.command(port, self._housing.confinement),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=ending,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env=self.launch.environment(self.environ, self._housing.user),
+                    cwd=self.launch.state,
+                    start_new_session=True,
+                )
+        except BaseException:
+            lines.close()
+            raise
         exited = asyncio.Event()
+        following = _follow(child, lines, logfile, exited)
         # It outlives the run that needed it: its lines are not that job's.
-        task = asyncio.create_task(_follow(child, logfile, exited), context=contextvars.Context())
+        task = asyncio.create_task(following, context=contextvars.Context())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return child, exited
@@ -181,16 +212,18 @@ class OwnedComfyUI:
                     raise ComfyUnreachableError("the process ended")
                 with suppress(ComfyUnreachableError):
                     stats = await client.system_stats()
-                    media = self._media = MediaProcess(self.launch.settings.interpreter)
-                    return Running(url, client, stats, self.launch.state, exited, url, media)
+                    info = await client.object_info()
+                    media = self._media = MediaProcess(
+                        self.launch.settings.interpreter, self._housing.confinement
+                    )
+                    return Running(url, client, stats, self.launch.state, exited, url, info, media)
                 await asyncio.sleep(0.05)
 
 
 async def _follow(
-    child: asyncio.subprocess.Process, logfile: LogFile, exited: asyncio.Event
+    child: asyncio.subprocess.Process, lines: IO[bytes], logfile: LogFile, exited: asyncio.Event
 ) -> None:
-    assert child.stdout is not None
-    copying = asyncio.create_task(logfile.copy(child.stdout))
+    copying = asyncio.create_task(_copy(lines, logfile))
     code = await child.wait()
     # What it started lives in its group, which keeps the number from being used again.
     _kill_group(child, signal.SIGKILL)
@@ -199,6 +232,17 @@ async def _follow(
     # A grandchild may hold the pipe open; it has had its chance to be read.
     await asyncio.wait({copying}, timeout=1)
     copying.cancel()
+
+
+async def _copy(lines: IO[bytes], logfile: LogFile) -> None:
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), lines
+    )
+    try:
+        await logfile.copy(stream)
+    finally:
+        transport.close()
 
 
 def _differ(owner: UUID | None, workspace_id: UUID | None) -> bool:
@@ -250,7 +294,8 @@ class AttachedComfyUI:
         self._workspace_id = self._workspace_id or workspace_id
         self._media = self._media or MediaProcess(self.interpreter)
         identity = f"{self.url}#{self._absences}"
-        return Running(self.url, client, stats, None, asyncio.Event(), identity, self._media)
+        exited = asyncio.Event()
+        return Running(self.url, client, stats, None, exited, identity, media=self._media)
 
     async def discard(self) -> bool:
         """Nothing: the process is not ours."""

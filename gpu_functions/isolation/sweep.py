@@ -33,6 +33,10 @@ def main() -> None:
     from gpu_functions.isolation.become import become
     from gpu_functions.isolation.processes import processes_of
 
+    # Opened before, since as that user we may not reach them; then what follows goes by descriptor.
+    emptied = [
+        descriptor for folder in told["emptied"] if (descriptor := _open(folder)) is not None
+    ]
     # At once after one another: in between, what is to be killed could kill us.
     become(told["uid"], told["gid"])
     with contextlib.suppress(ProcessLookupError):
@@ -44,22 +48,18 @@ def main() -> None:
         time.sleep(_POLL_S)
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-    for folder in told["emptied"]:
-        empty(folder)
+    for descriptor in emptied:
+        empty(descriptor)
     for folder in told["searched"]:
         search(folder, told["uid"])
     remove_ipc(told["uid"])
 
 
-def empty(folder: str) -> None:
-    """Delete what is in a folder of the user's, following no link."""
-    with _opened(folder, None) as descriptor:
-        if descriptor is not None:
-            _empty(descriptor)
+def empty(top: int) -> None:
+    """Delete what is in a folder of the user's, following no link.
 
-
-def _empty(top: int) -> None:
-    """All of it, however deep: what lies too deep to be reached is moved up and comes next."""
+    However deep: what lies too deep to be reached is moved up and comes next.
+    """
     names = os.listdir(top)
     while names:
         for name in names:
@@ -114,7 +114,7 @@ def _delete_owned(name: str, folder: int) -> None:
             os.chmod(name, 0o700, dir_fd=folder)
     with _opened(name, folder) as inner:
         if inner is not None:
-            _empty(inner)
+            empty(inner)
     with contextlib.suppress(OSError):
         is_folder = stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode)
         (os.rmdir if is_folder else os.unlink)(name, dir_fd=folder)
@@ -123,15 +123,19 @@ def _delete_owned(name: str, folder: int) -> None:
 @contextlib.contextmanager
 def _opened(name: str, folder: int | None) -> Generator[int | None]:
     """A folder as a descriptor; None where it cannot be opened, or is none."""
-    descriptor: int | None = None
-    with contextlib.suppress(OSError):
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, dir_fd=folder)
+    descriptor = _open(name, folder)
     try:
         yield descriptor
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _open(name: str, folder: int | None = None) -> int | None:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.suppress(OSError):
+        return os.open(name, flags, dir_fd=folder)
+    return None
 
 
 def remove_ipc(uid: int) -> None:

@@ -12,7 +12,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 from asyncio import Lock, Task, create_task, shield, to_thread
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 from gpu_functions.contract import MAX_THUMBNAIL_BYTES
+from gpu_functions.isolation.confinement import Confinement, tied
 from gpu_functions.media.files import CannotStripError
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ class MediaProcess:
 
     interpreter: Path
     """One with Pillow for thumbnails, and PyAV for videos: ComfyUI's own."""
+    confinement: Confinement | None = None
+    """Where ComfyUI runs as another user, so does this."""
     _process: "subprocess.Popen[bytes] | None" = None
     _channel: socket.socket | None = None
     _deaths: int = 0
@@ -140,9 +142,8 @@ class MediaProcess:
         return ours
 
     def _command(self, channel: int) -> Sequence[str]:
-        tether = Path(__file__).parents[1] / "comfyui" / "tether.py"
-        tied = [sys.executable, "-I", "-S", str(tether), str(os.getpid())]
-        return [*tied, str(self.interpreter), "-I", str(_SCRIPT), str(channel)]
+        script = [str(self.interpreter), "-I", str(_SCRIPT), str(channel)]
+        return [*tied(self.confinement), *script]
 
     def _end(self) -> None:
         process, self._process = self._process, None

@@ -169,7 +169,9 @@ def worker(
     workspace: Annotated[
         list[str] | None,
         typer.Option(
-            "--workspace", "-w", help="Serve this workspace; several may be named. Default: local."
+            "--workspace",
+            "-w",
+            help="Serve this workspace; several may be named. Default: local, or all with COMFY_USER.",
         ),
     ] = None,
     environment: Annotated[
@@ -194,7 +196,7 @@ def worker(
     """
     from infra.cli.worker import WorkerOptions, become_worker
 
-    become_worker(WorkerOptions(workspace or ["local"], environment, any_workspace))
+    become_worker(WorkerOptions(workspace or [], environment, any_workspace))
 
 
 @app.command()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 from uuid import UUID
 
 import typer
@@ -21,13 +21,22 @@ from app.secret import Keyring, SecretError
 from infra.cli.migrate import NO_DATABASE
 from infra.comfyui.choice import choose
 from infra.comfyui.installed import BrokenInstallationError
+from infra.local.places import PlaceError
 from infra.local.running import settings_of_running
-from infra.local.worker import token_pipe, worker_environment
+from infra.local.worker import (
+    confines,
+    settings_of_worker,
+    token_pipe,
+    worker_environment,
+    worker_state,
+)
+
+LOCAL: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What the command line said."""
+    """What the command line said; no workspaces: the local one, or all where nodes are confined."""
 
     workspaces: list[str]
     environment: str
@@ -38,14 +47,14 @@ def become_worker(options: WorkerOptions) -> NoReturn:
     """Mint a token and execute the worker in place of this process."""
     settings = settings_of_running()
     try:
-        workspaces = None if options.any_workspace else _ids(settings, options.workspaces)
+        environ = choose(os.environ, settings.state).environment(os.environ)
+        workspaces = _workspaces(settings, options, environ)
         grant = WorkerGrant(workspaces=workspaces, environments=[options.environment], slots=1)
         token = Tokens(Keyring.load(settings)).worker(grant)
-        environ = choose(os.environ, settings.state).environment(os.environ)
-    except (AppError, SecretError, BrokenInstallationError) as error:
+        environment = environment_of(environ, settings, options.environment)
+    except (AppError, SecretError, BrokenInstallationError, PlaceError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    environment = environment_of(environ, settings, options.environment)
     command = [sys.executable, "-P", "-m", "gpu_functions.celery_app"]
     with token_pipe(token) as pipe:
         for descriptor in pipe.descriptors:
@@ -63,10 +72,12 @@ def environment_of(
         settings: where Redis and the front door are
         environment: name its ComfyUI is registered under
     """
-    # A folder of its own: two workers of one machine do not share ComfyUI's input and output.
-    state = {"COMFYBURST_WORKER_STATE": str(settings.state / f"worker-{os.getpid()}")}
+    # A folder of its own: two workers of one machine do not share ComfyUI's input and output. One of
+    # COMFY_USER lies outside the state folder, where none may be left by each process that ever ran.
+    worker = settings_of_worker(environ)
+    name = f"worker-{worker.comfy_user or os.getpid()}"
     return {
-        **state,
+        "COMFYBURST_WORKER_STATE": str(worker_state(settings.state / name, worker)),
         **worker_environment(environ),
         "INTERNAL_URL": settings.internal_url or front_door_url(settings),
         "REDIS_URL": settings.redis_url,
@@ -82,6 +93,16 @@ def front_door_url(settings: Settings) -> str:
         return str(cast("dict[str, Any]", json.loads(text))["url"])
     except (OSError, ValueError, KeyError):
         return f"http://127.0.0.1:{settings.port}"
+
+
+def _workspaces(
+    settings: Settings, options: WorkerOptions, environ: Mapping[str, str]
+) -> list[UUID] | None:
+    """Whom it serves; None for all. Named ones are a wish, also where nodes are confined."""
+    confined = confines(settings_of_worker(environ))
+    if options.any_workspace or (confined and not options.workspaces):
+        return None
+    return _ids(settings, options.workspaces or [LOCAL])
 
 
 def _ids(settings: Settings, names: Sequence[str]) -> list[UUID]:

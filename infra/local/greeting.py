@@ -1,5 +1,6 @@
 """What `./dev` says when it is ready: where it is, who does the work, and two ways to a first picture."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ def greeting(url: str, comfyui: str, state: Path, seconds: float, choice: Choice
             f"  READY {url}  ({seconds:.1f} s)",
             "",
             *_who_works(comfyui, choice, _command(state)),
-            "  Nodes run with your rights.",
+            _whose_rights(choice),
             "",
             "  A first picture, by the command line:",
             "",
@@ -56,6 +57,13 @@ def _who_works(comfyui: str, choice: Choice, command: str) -> list[str]:
         "  ComfyUI here. Or use yours: COMFYUI_DIR=/path/to/ComfyUI, or one that already runs:",
         "  COMFYUI_URL=http://127.0.0.1:8188.",
     ]
+
+
+def _whose_rights(choice: Choice) -> str:
+    user = choice.environment(os.environ).get("COMFY_USER")
+    if user:
+        return f"  Nodes run as the user {user} and serve every workspace (docs/isolation.md)."
+    return "  Nodes run with your rights."
 
 
 def _command(state: Path) -> str:

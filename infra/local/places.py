@@ -62,6 +62,15 @@ def _folder_of_ours(path: Path, mode: int, owner: Owner | None) -> Path:
     return path
 
 
+def place_for_another_user(path: Path) -> Path:
+    """Where a folder lies that another user must reach, in the place of `path`.
+
+    A state folder is closed to everybody, and so is what it often lies in: a home folder. /var/tmp can
+    be entered by all, and a folder of ours in it is neither listed, changed nor replaced by others.
+    """
+    return Path("/var/tmp") / _short_name(path)  # noqa: S108 - see enterable_folder
+
+
 def _short_name(path: Path) -> str:
     """A name for what belongs to a folder, where the folder's own path cannot be used."""
     return f"comfyburst-{os.geteuid()}-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"

@@ -32,7 +32,7 @@ async def provision(settings: Settings, *, any_workspace: bool = False) -> Provi
     Args:
         settings: with `database_url`
         any_workspace: the worker's nodes are vouched for (the engine's own, or
-            COMFYUI_SHARED): it may then serve every workspace
+            COMFYUI_SHARED) or confined (COMFY_USER): it may then serve every workspace
 
     Raises:
         psycopg.Error: the database cannot be reached or migrated.

@@ -4,11 +4,16 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from app.config import Settings
+from gpu_functions.isolation.user import IsolationError, comfy_user
 from gpu_functions.settings import WorkerSettings, variables
 from infra.comfyui.choice import Choice
+from infra.local.places import PlaceError, enterable_folder, place_for_another_user
 from infra.local.service import Handover, Service
 
 STOP_TIMEOUT_S: Final = 20.0
@@ -55,7 +60,7 @@ def worker_service(
     environment = worker_environment(choice.environment(os.environ)) | {
         "INTERNAL_URL": settings.internal_url or url,
         "REDIS_URL": settings.redis_url,
-        "COMFYBURST_WORKER_STATE": str(settings.state / "worker"),
+        "COMFYBURST_WORKER_STATE": str(worker_state(settings.state / "worker", _comfyui(choice))),
         "COMFYBURST_READY_FILE": str(ready_file),
         "COMFYBURST_ENVIRONMENT": "local",
         "PYTHONUNBUFFERED": "1",
@@ -82,10 +87,57 @@ def worker_service(
     )
 
 
+def worker_state(path: Path, worker: WorkerSettings) -> Path:
+    """The folder of a worker: `path`, or one that its COMFY_USER can reach.
+
+    Raises:
+        PlaceError: the other one cannot be used.
+    """
+    if not worker.comfy_user:
+        return path
+    return enterable_folder(place_for_another_user(path))
+
+
 def serves_any_workspace(choice: Choice) -> bool:
-    """Whether its nodes are vouched for: the engine's run no code and read no file of a caller's choice."""
-    return choice.place is None or _comfyui(choice).comfyui_shared
+    """Whether its nodes are vouched for, or run as a user of their own.
+
+    The engine's run no code and read no file of a caller's choice.
+
+    Raises:
+        PlaceError: COMFY_USER cannot be used, and what to do.
+    """
+    worker = _comfyui(choice)
+    confined = confines(worker)
+    return choice.place is None or worker.comfyui_shared or confined
+
+
+def confines(worker: WorkerSettings) -> bool:
+    """Whether ComfyUI runs as a user of its own.
+
+    Raises:
+        PlaceError: COMFY_USER cannot be used, and what to do.
+    """
+    if not worker.comfy_user:
+        return False
+    try:
+        comfy_user(worker.comfy_user)
+    except IsolationError as error:
+        raise PlaceError(str(error)) from error
+    return True
 
 
 def _comfyui(choice: Choice) -> WorkerSettings:
-    return WorkerSettings.from_environment(choice.environment(os.environ))
+    return settings_of_worker(choice.environment(os.environ))
+
+
+def settings_of_worker(environ: Mapping[str, str]) -> WorkerSettings:
+    """What a worker would read of these variables.
+
+    Raises:
+        PlaceError: they contradict one another.
+    """
+    try:
+        return WorkerSettings.from_environment(environ)
+    except ValidationError as error:
+        reasons = [f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors()]
+        raise PlaceError("; ".join(reasons)) from error

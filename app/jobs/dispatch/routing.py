@@ -34,7 +34,8 @@ def choose_backend(name: str, environment: Environment | None, workspace_id: UUI
             422,
             "backend_unavailable",
             f"The environment {name!r} runs nodes with its operator's rights and therefore serves "
-            "only the operator's own workspace. The operator can vouch for its nodes with "
-            "COMFYUI_SHARED=1, or give other workspaces an environment of their own.",
+            "only the operator's own workspace. The operator can let its nodes run as a user of "
+            "their own with COMFY_USER, vouch for them with COMFYUI_SHARED=1, or give other "
+            "workspaces an environment of their own.",
         )
     return Choice(environment.backend, f"{environment.backend}: the only backend of {name!r}")

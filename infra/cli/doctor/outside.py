@@ -9,6 +9,7 @@ import httpx
 from pydantic import ValidationError
 
 from app.config import Settings
+from gpu_functions.isolation.user import IsolationError, comfy_user
 from gpu_functions.settings import WorkerSettings
 from infra.cli.doctor.rows import Row, fail, ok, warn
 from infra.cli.plain import plain_line
@@ -63,6 +64,27 @@ def _checkout(folder: Path, interpreter: Path) -> Row:
     if not os.access(interpreter, os.X_OK):
         return fail("ComfyUI", f"{interpreter} cannot be executed", "Correct COMFYUI_PYTHON.")
     return ok("ComfyUI", f"{folder}, started by {interpreter}")
+
+
+def comfy_user_row(state: Path, environ: Mapping[str, str] = os.environ) -> Row:
+    """Whose rights nodes have, and whom they therefore serve."""
+    try:
+        choice = choose(environ, state)
+        worker = WorkerSettings.from_environment(choice.environment(environ))
+        user = comfy_user(worker.comfy_user) if worker.comfy_user else None
+    except (BrokenInstallationError, ValidationError):
+        return ok("COMFY_USER", "see ComfyUI")
+    except IsolationError as error:
+        found, _, remedy = str(error).partition(". ")
+        return fail("COMFY_USER", f"{found}.", remedy or "docs/isolation.md")
+    if user is not None:
+        return ok("COMFY_USER", f"nodes run as {user} and serve every workspace")
+    if choice.place is None:
+        return ok("COMFY_USER", "not set: the engine's own nodes serve every workspace")
+    if worker.comfyui_shared:
+        found = "not set: you vouch for the nodes of every workspace (COMFYUI_SHARED)"
+        return ok("COMFY_USER", found)
+    return ok("COMFY_USER", "not set: nodes run with your rights and serve your workspace alone")
 
 
 async def public_url(settings: Settings) -> Row:

@@ -48,6 +48,7 @@ async def examine(settings: Settings) -> list[Row]:
         redis,
         *front_door,
         comfyui,
+        outside.comfy_user_row(settings.state),
         public_url,
     ]
 
