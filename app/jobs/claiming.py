@@ -85,6 +85,7 @@ class ClaimService:
             lease_s=self.settings.lease_s,
             heartbeat_s=self.settings.heartbeat_s,
             event_token=self.tokens.events(fence, claimed.deadline_in_s),
+            strip_metadata=claimed.strip_metadata,
         )
 
     async def _inputs(self, claimed: Claimed) -> list[TicketInput]:

@@ -56,6 +56,7 @@ class NewJob:
     request_hash: bytes | None
     secrets: bytes | None = field(repr=False)
     webhook: NewWebhook | None = None
+    strip_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Claimed:
     inputs: list[JobInput]
     secrets: bytes | None = field(repr=False)
     deadline_in_s: float
+    strip_metadata: bool
 
 
 @dataclass(frozen=True, slots=True)

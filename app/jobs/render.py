@@ -7,6 +7,7 @@ from uuid import UUID
 from app.assets.media import clean_basename, is_inline
 from app.jobs.models import MAX_LOG_BYTES, Job, JobLog, JsonObject
 from app.jobs.transitions import Status
+from gpu_functions.contract import is_own_thumbnail
 from storage.protocol import Delivery, Storage
 
 
@@ -130,6 +131,8 @@ class Links:
             output["thumbnail_url"] = self._url(
                 entry["thumbnail_key"], "image/webp", f"{name}.webp"
             )
+        elif is_own_thumbnail(content_type, entry["size_bytes"]):
+            output["thumbnail_url"] = output["url"]
         return output
 
     def _url(self, storage_key: str, content_type: str, file_name: str) -> str:

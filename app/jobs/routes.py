@@ -86,7 +86,7 @@ async def submit_job(
     cycles, files. Every node that is wrong is named in `details.node_errors`, so a mistake costs
     no GPU second.
 
-    Beyond v2: `tags`, `priority`, `deadline_s`, `max_tries` and `environment`; and
+    Beyond v2: `tags`, `priority`, `deadline_s`, `max_tries`, `strip_metadata` and `environment`; and
 
     * **`Idempotency-Key`** makes a retry safe. The same key with the same body answers the same job,
       201 again, with `Idempotent-Replayed: true`; with another body it is 422

@@ -93,6 +93,13 @@ class JobRequest(BaseModel):
         "secret (`GET /webhooks/secret`). A public `https://` or `http://` address.",
         examples=["https://example.com/hooks/comfy"],
     )
+    strip_metadata: bool = Field(
+        default=False,
+        description="No output may say how it was made: prompt and workflow, which ComfyUI writes into "
+        "its files, are taken out without touching a pixel or a sample. An output that cannot be "
+        "stripped is not published: the job is `failed: output_upload` and says which.",
+        examples=[True],
+    )
     environment: str = Field(
         default="local",
         max_length=63,
@@ -135,8 +142,8 @@ class OutputOut(BaseModel):
     thumbnail_url: str | SkipJsonSchema[None] = Field(
         default=None,
         json_schema_extra={"format": "uri"},
-        description="A WebP of at most 512 pixels a side, as short-lived as `url`; absent where "
-        "there is none.",
+        description="A WebP of at most 512 pixels a side, as short-lived as `url`; for a picture of "
+        "at most 64 KiB that is `url` itself. Absent where there is none.",
     )
     job_id: UUID
 

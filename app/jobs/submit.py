@@ -128,6 +128,7 @@ class SubmitService:
             request_hash=request_hash,
             secrets=self.secrets.seal(job_id, partner_keys(request.extra_data)),
             webhook=self._webhook(request.webhook_url),
+            strip_metadata=request.strip_metadata,
         )
 
     def _webhook(self, url: str | None) -> NewWebhook | None:

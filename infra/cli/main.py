@@ -118,6 +118,9 @@ def run(
     as_json: Annotated[  # noqa: FBT002 - typer gives it by name
         bool, typer.Option("--json", help="Print the job and its files as one JSON object.")
     ] = False,
+    strip_metadata: Annotated[  # noqa: FBT002 - typer gives it by name
+        bool, typer.Option("--strip-metadata", help="Let no file carry the prompt or workflow.")
+    ] = False,
 ) -> None:
     """Run a workflow: fill in inputs, submit, follow, download.
 
@@ -135,7 +138,8 @@ def run(
     from infra.cli.run.command import run as run_workflow
 
     state = Path(os.environ.get("COMFYBURST_STATE", ".comfyburst"))
-    raise typer.Exit(run_workflow(RunOptions(workflow, inputs or [], output, as_json, state)))
+    options = RunOptions(workflow, inputs or [], output, as_json, state, strip_metadata)
+    raise typer.Exit(run_workflow(options))
 
 
 @app.command()

@@ -65,6 +65,17 @@ def test_a_workflow_becomes_files_that_overwrite_nothing(product: Running, tmp_p
     assert (tmp_path / first[1].strip()).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_file_can_be_had_without_the_workflow_in_it(product: Running, tmp_path: Path) -> None:
+    flow = written(tmp_path, POSTER)
+    told, silent = (
+        call(product, "run", flow, "-o", folder, *more, cwd=tmp_path)
+        for folder, more in (("told", ()), ("silent", ("--strip-metadata",)))
+    )
+    assert (told[0], silent[0]) == (0, 0), told[2] + silent[2]
+    before, after = ((tmp_path / made[1].strip()).read_bytes() for made in (told, silent))
+    assert (b"class_type" in before, b"class_type" in after) == (True, False)
+
+
 def test_a_file_goes_in_and_its_copy_comes_out(product: Running, tmp_path: Path) -> None:
     _, made, _ = call(product, "run", written(tmp_path, POSTER), cwd=tmp_path)
     (tmp_path / made.strip()).rename(tmp_path / "a photo.png")

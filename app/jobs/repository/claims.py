@@ -23,7 +23,7 @@ _START: LiteralString = f"""update app.jobs j set status = 'running', seq = j.se
         worker_id = %(worker_id)s,
         deadline_at = coalesce(j.deadline_at, now() + make_interval(secs => j.deadline_s))
     from picked where j.id = picked.id and j.cancel_requested_at is null
-    {returning(status_event())}, j.environment, j.graph, j.inputs, j.dispatch_id, j.backend,
+    {returning(status_event())}, j.environment, j.graph, j.inputs, j.dispatch_id, j.backend, j.strip_metadata,
         extract(epoch from j.deadline_at - now()) as deadline_in_s"""
 
 _ATTEMPT: LiteralString = """, attempt as (
@@ -50,7 +50,7 @@ _ATTEMPT: LiteralString = """, attempt as (
 # Seen again: the same ticket while its lease lives.
 CLAIMED_BEFORE: LiteralString = """
 select j.id, j.workspace_id, j.status, j.seq, j.epoch, j.environment, j.graph, j.inputs,
-    extract(epoch from j.deadline_at - now()) as deadline_in_s, secret.ciphertext
+    j.strip_metadata, extract(epoch from j.deadline_at - now()) as deadline_in_s, secret.ciphertext
 from app.job_attempts a
 join app.jobs j on j.id = a.job_id
 left join app.job_secrets secret on secret.job_id = j.id
@@ -60,7 +60,7 @@ where a.claim_id = %(claim_id)s and j.epoch = a.epoch and j.status = 'running'
 
 _TICKET: LiteralString = f"""
 select moved.id, moved.workspace_id, moved.status, moved.seq, moved.epoch, moved.environment,
-    moved.graph, moved.inputs, moved.deadline_in_s, secret.ciphertext
+    moved.graph, moved.inputs, moved.strip_metadata, moved.deadline_in_s, secret.ciphertext
 from moved left join app.job_secrets secret on secret.job_id = moved.id
 union all {CLAIMED_BEFORE} and not exists (select 1 from moved)
 """
@@ -190,4 +190,5 @@ def _claimed(row: Row) -> Claimed:
         inputs=[JobInput(UUID(i["asset_id"]), i["file_name"]) for i in row["inputs"]],
         secrets=row["ciphertext"],
         deadline_in_s=max(float(row["deadline_in_s"]), 1.0),
+        strip_metadata=row["strip_metadata"],
     )

@@ -65,10 +65,12 @@ class Api:
 
     http: httpx.Client
 
-    def submit(self, graph: Mapping[str, Any]) -> Json:
+    def submit(self, graph: Mapping[str, Any], *, strip_metadata: bool = False) -> Json:
         """Record a job: the key makes a repeated call find the job of the first one."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._repeated("POST", "jobs", json={"workflow": graph}, headers=headers)
+        # Said only where it is asked for: another server of the same API need not know it.
+        body = {"workflow": graph, **({"strip_metadata": True} if strip_metadata else {})}
+        return self._repeated("POST", "jobs", json=body, headers=headers)
 
     def job(self, job_id: str) -> Json:
         """A job as it stands; one call, so that the caller decides how long to insist."""

@@ -35,6 +35,7 @@ class RunOptions:
     output: Path
     as_json: bool
     state: Path
+    strip_metadata: bool = False
 
 
 def run(options: RunOptions) -> int:
@@ -81,7 +82,7 @@ class _Run:
         try:
             apply(self.graph, self.options.inputs, self.api.upload)
             self.options.output.mkdir(parents=True, exist_ok=True)
-            job = self.api.submit(self.graph)
+            job = self.api.submit(self.graph, strip_metadata=self.options.strip_metadata)
         except ApiError as error:
             self.screen.say(describe_refusal(error, self.graph))
             return EXIT_FAILED

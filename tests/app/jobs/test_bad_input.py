@@ -254,6 +254,8 @@ def test_anothers_file_looks_like_none(house: House) -> None:
     [
         ("priority", 1_000),
         ("priority", "high"),
+        ("strip_metadata", "yes"),
+        ("strip_metadata", 1),
         ("metadata", {str(i): "x" for i in range(17)}),
         ("metadata", {"a": 1}),
         ("extra_data", {"other": "x"}),

@@ -203,6 +203,37 @@ def test_an_output_is_shown_with_its_thumbnail(house: House) -> None:
     assert house.alice.http.get(f"/assets/{thumbnail}").status_code == 404, "it is no asset"
 
 
+def test_a_small_picture_is_its_own_thumbnail_and_nothing_else_is(house: House) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    for name, size in (("a.png", 65_536), ("b.png", 65_537), ("c.tiff", 9), ("d.mp4", 9)):
+        output = stored(house, bytes(size), name=name)
+        house.executor.send({"type": "output", "asset_id": output})
+    house.executor.succeed()
+    small, *others = house.alice.job(job["id"])["outputs"]
+    assert small["thumbnail_url"] == small["url"]
+    assert not [output for output in others if "thumbnail_url" in output]
+
+
+def test_whoever_runs_a_job_is_told_to_strip_its_outputs(house: House) -> None:
+    bodies: list[dict[str, Any]] = [{}, {"strip_metadata": False}, {"strip_metadata": True}]
+    for asked in bodies:
+        house.alice.submit(**asked)
+        ticket = house.executor.claim()
+        assert ticket is not None
+        assert ticket["strip_metadata"] is asked.get("strip_metadata", False)
+        house.executor.succeed()
+
+
+def test_a_failure_that_would_come_again_is_the_end(house: House) -> None:
+    job = house.alice.submit(strip_metadata=True)
+    house.executor.claim()
+    failure = {"code": "output_upload", "message": "a.mp4 was not published"}
+    house.executor.send({"type": "failed", "failure": failure, "final": True})
+    ended = house.alice.job(job["id"])
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "output_upload")
+
+
 def test_a_thumbnail_is_small_and_of_an_output_of_the_run(house: House) -> None:
     house.alice.submit()
     house.executor.claim()
@@ -225,4 +256,4 @@ def test_a_thumbnail_is_never_an_output_nor_counted_as_one(settings: Settings) -
         house.executor.send({"type": "output", "asset_id": output, "thumbnail": output})
         house.executor.succeed()
         [shown] = house.alice.job(job["id"])["outputs"]
-        assert "thumbnail_url" not in shown
+        assert shown["thumbnail_url"] == shown["url"], "its own, not what was said"

@@ -33,7 +33,8 @@ def code_of(reply: httpx.Response) -> tuple[int, str]:
 
 
 def test_a_failed_job_is_run_again_as_it_was(house: House) -> None:
-    old = failed_job(house, tags=["poster"], metadata={"a": "b"}, priority=7, deadline_s=60.0)
+    options: dict[str, Any] = {"priority": 7, "deadline_s": 60.0, "strip_metadata": True}
+    old = failed_job(house, tags=["poster"], metadata={"a": "b"}, **options)
     reply = retry(house, old["id"])
     assert reply.status_code == 201
     new = reply.json()
@@ -44,6 +45,7 @@ def test_a_failed_job_is_run_again_as_it_was(house: House) -> None:
     assert ticket is not None
     assert ticket["job_id"] == new["id"]
     assert ticket["limits"]["deadline_s"] <= 60
+    assert ticket["strip_metadata"] is True
     house.executor.succeed()
     assert house.alice.job(new["id"])["status"] == "succeeded"
     assert house.alice.job(old["id"])["status"] == "failed"
