@@ -32,14 +32,6 @@ class LogFile:
     async def copy(self, stream: asyncio.StreamReader) -> None:
         """Copy until the stream ends. The child never waits for us longer than a write."""
         self._rotate()
-<<<<<<< /tmp/tmph11i1tpu/a
-        while chunk := await stream.read(65_536):
-            self._tail.append(chunk[-4_000:])
-            if self._size > _MAX_FILE_BYTES:
-                self._rotate()
-            with _opened(self.path) as file:
-                self._size += file.write(chunk)
-=======
         try:
             while chunk := await stream.read(65_536):
                 self._keep(chunk)
@@ -50,11 +42,10 @@ class LogFile:
         self._tail.append(chunk[-4_000:])
         if self._size > _MAX_FILE_BYTES:
             self._rotate()
-        with self.path.open("ab") as file:
+        with _opened(self.path) as file:
             self._size += file.write(chunk)
         if self.listener is not None:
             self.listener(chunk)
->>>>>>> /tmp/tmph11i1tpu/c
 
     def _rotate(self) -> None:
         if self.path.exists():
