@@ -13,7 +13,7 @@ from infra.soak.stack import SoakStack
 
 AT_ONCE: Final = 8
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
-_PAUSE_S: Final = 0.2
+_PAUSE_S: Final = 0.6
 
 
 class RefusedError(Exception):

@@ -17,8 +17,9 @@ from infra.soak.plans import OBJECT_INFO, RunPlan, run_plan
 from infra.soak.stack import ENVIRONMENT, LEASE_S, SoakStack
 
 CONTENT: Final = b"soak"
-_PAUSE_S: Final = 0.1
-_IDLE_S: Final = 0.05
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 1.0
+_IDLE_S: Final = 0.15
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _KNOWN: Final = frozenset({200, 409})
 _FAILURES: Final = {"user": "node_error", "oom": "gpu_oom", "infra": "comfyui_crashed"}
@@ -105,11 +106,13 @@ class Executors:
 
     async def insist(self, method: str, path: str, token: str, body: Json) -> httpx.Response:
         """The same call until it is answered by the front door itself."""
+        pause_s = _FIRST_PAUSE_S
         while True:
             reply = await self.once(method, path, token, body)
             if reply is not None and reply.status_code not in _AGAIN:
                 return reply
-            await asyncio.sleep(random.uniform(0, _PAUSE_S))  # noqa: S311 - jitter
+            await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def once(self, method: str, path: str, token: str, body: Json) -> httpx.Response | None:
         """One call; None where no answer came."""

@@ -20,7 +20,7 @@ from infra.soak.stack import LEASE_S, SoakStack, signal_all
 
 DEATHS_A_MINUTE: Final = 3
 """Five within a minute, and the supervisor rightly gives up on an essential service."""
-_EVERY_S: Final = (0.5, 3.0)
+_EVERY_S: Final = (1.0, 4.0)
 
 
 @dataclass(slots=True)

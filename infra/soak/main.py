@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,7 @@ class SoakOptions:
 def soak(options: SoakOptions) -> int:
     """Run one; returns the exit code and has printed the result."""
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, _leave)
     try:
         with _folder(options.keep) as folder, soak_stack(folder, options.seed) as stack:
             result = asyncio.run(_Soak(stack, options).run())
@@ -61,6 +63,11 @@ def soak(options: SoakOptions) -> int:
     result["total_s"] = round(time.monotonic() - started, 1)
     print(json.dumps(result), flush=True)
     return 1 if result["surprises"] or any(result[name] for name in result["promises"]) else 0
+
+
+def _leave(number: int, _frame: object) -> None:
+    """As an exception, so that the stack ends too."""
+    sys.exit(128 + number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,7 @@ class _Soak:
             if time.monotonic() - said_at >= pause_s:
                 said_at = time.monotonic()
                 _show(known, self.options.jobs, faults, said_at - started)
-            await asyncio.sleep(SHOW_EVERY_S / 5)
+            await asyncio.sleep(SHOW_EVERY_S)
 
 
 def _show(ended: int, jobs: int, faults: Faults, seconds: float) -> None:

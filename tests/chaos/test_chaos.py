@@ -57,7 +57,7 @@ def colour_of(stack: Running, asset_id: str) -> int:
 @pytest.mark.timeout(600)
 def test_a_soak_with_random_faults_breaks_no_promise() -> None:
     """I1 to I5, over random jobs and random faults; ten thousand by `./dev soak --jobs 10000`."""
-    soak = subprocess.run(
+    soak = subprocess.run(  # noqa: S603 - our own command
         [
             *(sys.executable, "-m", "infra.cli.main", "soak"),
             "--jobs",
