@@ -59,7 +59,8 @@ class Vigil:
     active_at: float = field(default_factory=time.monotonic)
     """Moved by every event of the run."""
     _answered_at: float = field(default_factory=time.monotonic)
-    _present_at: float = field(default_factory=time.monotonic)
+    _absent_since: float | None = None
+    """When a look first found it neither in the queue nor in history."""
     _refreshed_at: float = field(default_factory=time.monotonic)
     _order: Queue | None = None
     _looked_since_end: bool = False
@@ -105,8 +106,13 @@ class Vigil:
         if queue != self._order:
             self.active_at, self._order = now, queue
         if self.prompt_id in queue:
-            self._present_at = now
-        elif now - self._present_at > self.patience.lost_s:
+            self._absent_since = None
+            return
+        # Not since it was last seen: a busy ComfyUI answers nothing for long, and a prompt may end
+        # between the two halves of one look.
+        if self._absent_since is None:
+            self._absent_since = now
+        if now - self._absent_since > self.patience.lost_s:
             raise RunFailedError(
                 FailureCode.COMFYUI_CRASHED, "ComfyUI forgot the prompt: it was restarted."
             )

@@ -23,8 +23,13 @@ class Talker:
         self.running: list[object] = []
         self.history: dict[str, object] = {}
         self.refreshed = 0
+        self.busy_s = 0.0
+        """So long it answers nothing; meanwhile the prompt ends."""
 
     async def queue(self, _request: web.Request) -> web.Response:
+        if self.busy_s:
+            await asyncio.sleep(self.busy_s)
+            self.history = {PROMPT_ID: {"status": {}}}
         return web.json_response({"queue_running": self.running, "queue_pending": []})
 
     async def entry(self, _request: web.Request) -> web.Response:
@@ -86,6 +91,14 @@ async def test_history_is_asked_again_when_the_end_was_told_before_it_was_writte
     await asyncio.sleep(0.1)
     talker.history = {PROMPT_ID: {"status": {}}}
     assert await waiting == {"status": {}}
+
+
+async def test_a_prompt_that_ends_between_two_halves_of_a_look_is_not_lost(
+    vigil: Vigil, talker: Talker
+) -> None:
+    """History is asked, then the queue: a chain of 400 nodes ended in between, after long silence."""
+    talker.busy_s = 2 * vigil.patience.lost_s
+    assert await vigil.entry() == {"status": {}}
 
 
 async def test_a_foreign_comfyui_that_is_gone_is_unreachable_and_not_a_crash(vigil: Vigil) -> None:
