@@ -1,7 +1,8 @@
 """What is in a film or a sound, as JSON: run by ComfyUI's interpreter, which has PyAV; ours has not.
 
 `python media.py FILE` prints one object a stream. Samples are hashed as PCM of 16 bits, which is what
-FLAC holds; of a film the first two pictures are given whole, as RGB.
+FLAC holds, and of the first channel: ComfyUI made two equal ones of a mono sound until 0.8. Of a film the
+first two pictures are given whole, as RGB.
 """
 
 import base64
@@ -28,16 +29,15 @@ def film(container: Any, stream: Any) -> dict[str, Any]:
 
 def sound(av: Any, container: Any, stream: Any) -> dict[str, Any]:
     context = stream.codec_context
-    resampler = av.AudioResampler("s16", context.layout, context.sample_rate)
+    resampler = av.AudioResampler("s16p", context.layout, context.sample_rate)
     digest, samples = hashlib.sha256(), 0
     for frame in [*container.decode(stream), None]:
         for part in resampler.resample(frame):
             samples += part.samples
-            digest.update(part.to_ndarray().tobytes())
+            digest.update(part.to_ndarray()[0].tobytes())
     return {
         "codec": context.name,
         "rate": context.sample_rate,
-        "channels": context.channels,
         "samples": samples,
         "sha256": digest.hexdigest(),
     }
