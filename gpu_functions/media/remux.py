@@ -4,7 +4,9 @@ Only demuxers that read nothing but the file they are given (facts/security.md Â
 picture, sound nor subtitle stays behind, and so do cover pictures, which may hold a workflow themselves.
 """
 
+import hashlib
 import importlib
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from gpu_functions.media.files import CannotStripError, PositionedFile, Sink, Source
@@ -27,16 +29,25 @@ def strip_container(source: Source, sink: Sink) -> None:
             "another by COMFYUI_PYTHON"
         ) from error
     demuxer, muxer = _formats(source.start(4_096))
-    given_file = cast("BinaryIO", PositionedFile(source.descriptor))
-    made_file = cast("BinaryIO", PositionedFile(sink.descriptor))
     try:
         with (
-            av.open(given_file, format=demuxer) as given,
-            av.open(made_file, "w", format=muxer, options=_OPTIONS) as made,
+            _opened(av, source, demuxer) as given,
+            av.open(_file(sink), "w", format=muxer, options=_OPTIONS) as made,
         ):
-            _copy(given, made)
+            copied = _copy(given, made)
+        with _opened(av, sink, demuxer) as made:
+            if _digests(made.demux(), made.streams) != copied:
+                raise CannotStripError("the copy of its streams is not what they were")
     except (av.FFmpegError, ValueError) as error:
         raise CannotStripError(f"its streams cannot be copied ({type(error).__name__})") from error
+
+
+def _opened(av: Any, file: "Source | Sink", demuxer: str) -> Any:
+    return av.open(_file(file), format=demuxer)
+
+
+def _file(file: "Source | Sink") -> BinaryIO:
+    return cast("BinaryIO", PositionedFile(file.descriptor))
 
 
 def _formats(start: bytes) -> "tuple[str, str]":
@@ -49,7 +60,8 @@ def _formats(start: bytes) -> "tuple[str, str]":
     return "mov", muxer
 
 
-def _copy(given: Any, made: Any) -> None:
+def _copy(given: Any, made: Any) -> "list[str]":
+    """Copy every stream that stays; a digest of each."""
     copies: dict[Any, Any] = {}
     for stream in given.streams:
         if stream.type in _STREAMS and not stream.disposition.value & _attached_picture():
@@ -58,10 +70,25 @@ def _copy(given: Any, made: Any) -> None:
     if not copies:
         raise CannotStripError("there is no stream in it")
     made.metadata.clear()
-    for packet in given.demux(list(copies)):
-        if packet.dts is not None:
-            packet.stream = copies[packet.stream]
-            made.mux(packet)
+
+    def copied() -> "Iterator[Any]":
+        for packet in given.demux(list(copies)):
+            yield packet
+            # The last of each stream is empty. Others may have no dts: B-frames of Matroska.
+            if packet.size:
+                packet.stream = copies[packet.stream]
+                made.mux(packet)
+
+    return _digests(copied(), list(copies))
+
+
+def _digests(packets: "Iterator[Any]", streams: "Iterable[Any]") -> "list[str]":
+    """Of the coded content of each stream, in their order."""
+    hashers = {stream: hashlib.sha256() for stream in streams}
+    for packet in packets:
+        if packet.size:
+            hashers[packet.stream].update(packet)
+    return [hasher.hexdigest() for hasher in hashers.values()]
 
 
 def _attached_picture() -> int:
