@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from app.config import Settings
+from app.descriptors import allow_open_files
 from app.logs import configure_logging
 from app.main import create_app
 from app.protocol import GuardedProtocol
@@ -25,6 +26,7 @@ def serve() -> int:
     if problem:
         sys.stderr.write(f"comfyburst: {problem}\n")
         return 2
+    allow_open_files()
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,

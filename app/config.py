@@ -247,6 +247,19 @@ class Settings(BaseSettings):
         validation_alias="COMFYBURST_MAX_OUTPUT_BYTES",
         description="Most output bytes of one job.",
     )
+    max_streams: int = Field(
+        default=10_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_STREAMS",
+        description="Most event streams open at once in one front door; fewer where the system "
+        "allows it fewer open files. Above it: 429 `too_many_streams`.",
+    )
+    stream_stall_s: Seconds = Field(
+        default=30.0,
+        validation_alias="COMFYBURST_STREAM_STALL_S",
+        description="A stream whose reader takes nothing for so long is cut; `Last-Event-ID` "
+        "resumes it.",
+    )
     allow_private_urls: bool = Field(
         default=False,
         validation_alias="COMFYBURST_ALLOW_PRIVATE_URLS",

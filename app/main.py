@@ -20,10 +20,13 @@ from app.assets.sweep import AssetSweep
 from app.config import Settings
 from app.db.postgres import Database, open_database
 from app.db.redis import open_redis
+from app.descriptors import room_for
 from app.errors import install_error_handlers
 from app.events.feed import Feed
 from app.events.hub import EventHub, Move
 from app.events.repository import EventRepository
+from app.events.streams import Streams
+from app.events.tail import Tails
 from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
 from app.jobs.capacity import WaitingRoom
@@ -151,7 +154,10 @@ async def _lifespan(
         identity = IdentityService(identity_repository, feed.reliable)
         keyring = Keyring.load(settings)
         storage = await stack.enter_async_context(open_storage(settings, keyring))
-        parts = _Parts(settings, database, hub, feed, bell, keyring, storage, observability)
+        streams = Streams(room_for(settings.max_streams), settings.stream_stall_s)
+        parts = _Parts(
+            settings, database, hub, streams, feed, bell, keyring, storage, observability
+        )
         http = await stack.enter_async_context(
             open_safe_http(allow_private=settings.allow_private_urls)
         )
@@ -168,7 +174,13 @@ async def _lifespan(
             say_where(storage),
         ):
             await stack.enter_async_context(_background(asyncio.ensure_future(work)))
-        yield {"leave": hub.leave}
+
+        def leave() -> None:
+            if not hub.leaving:  # told once for every connection
+                hub.leave()
+                streams.leave()
+
+        yield {"leave": leave}
 
 
 @asynccontextmanager
@@ -236,6 +248,7 @@ class _Parts:
     settings: Settings
     database: Database
     hub: EventHub
+    streams: Streams
     feed: Feed
     bell: CeleryBell
     keyring: Keyring
@@ -262,7 +275,8 @@ class _Parts:
             AssetService(assets, storage, settings.max_upload_bytes, settings.asset_retention_s),
             JobService(queries, events, transitions, feed),
             JobWaiter(queries, self.hub, feed),
-            JobStream(queries, events, self.hub, feed),
+            self.streams,
+            JobStream(queries, Tails(events, self.hub), self.hub, feed),
             WorkspaceStream(events, self.hub, feed),
             SubmitService(
                 transitions=transitions,

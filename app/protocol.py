@@ -70,6 +70,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if sum(len(n) + len(v) for n, v in self.headers) + len(self.url) > MAX_HEADER_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             raise _RefusedError
+        # For streams, which must be able to cut a reader that does not read.
+        self.scope.setdefault("state", {})["transport"] = self.transport
         super().on_headers_complete()  # raises where the address is none
         self._in_headers, self._in_body, self._header_bytes = False, True, 0
         self._open_window()

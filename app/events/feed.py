@@ -73,6 +73,10 @@ class Feed:
         preview: dict[str, Any] | None,
     ) -> None:
         """Tell everybody what a running job looks like now."""
+        if progress is not None and self.hub.is_older(job_id, progress):
+            progress = None
+        if progress is None and preview is None:
+            return
         self.hub.news(job_id, workspace_id, progress=progress, preview=preview)
         kept = {
             name: orjson.dumps(value)
@@ -131,9 +135,13 @@ class Feed:
                 await asyncio.sleep(RECONNECT_S)
 
     async def _ticker(self) -> None:
+        was_reliable = False
         while True:
             self._send({"t": True})
             await asyncio.sleep(TICK_S)
+            if was_reliable and not self.reliable():
+                self.hub.hints_lost()  # who sleeps until a hint comes would sleep too long
+            was_reliable = self.reliable()
 
     async def _sender(self, redis: Redis) -> None:
         while _wanted():
@@ -150,7 +158,7 @@ class Feed:
     async def _listener(self, redis: Redis) -> None:
         async with redis.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(HINTS_CHANNEL)
-            self.hub.wake_all()  # what was sent while we were not listening is unknown
+            self.hub.hints_lost()  # what was sent while we were not listening is unknown
             while _wanted():
                 message = cast(
                     dict[str, Any] | None, await cast(Any, channel).get_message(timeout=TICK_S * 2)

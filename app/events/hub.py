@@ -11,10 +11,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 MAX_REMEMBERED_JOBS: Final = 2_000
+MAX_NOTED_JOBS: Final = 2_000
+"""Jobs noted for a reader of a workspace that does not come to reading of them."""
 RETURNS_WITHIN_S: Final = 3.0
 """The official clients connect again a tenth of a second after a stream was cut."""
 
@@ -56,6 +58,8 @@ class Latest:
     preview: dict[str, Any] | None = None
     progress_version: int = 0
     preview_version: int = 0
+    frames: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """As encoded for its readers, by whatever name they give it; emptied by news."""
 
     @property
     def is_known(self) -> bool:
@@ -64,43 +68,83 @@ class Latest:
 
 
 @dataclass(slots=True, eq=False)
-class _Sleeper:
+class Sleeper:
     """A reader that sleeps until there is news; it is never sent any."""
 
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_woken: bool = False
+    _sleep: "asyncio.Future[None] | None" = None
 
     async def wait(self, timeout_s: float) -> bool:
         """Sleep until there is news; False if none came in time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-        except TimeoutError:
-            return False
-        self._woken.clear()
-        return True
+        if not self._is_woken:
+            # Bare, not an Event in a time-out: this is done for every delivery to every reader.
+            loop = asyncio.get_running_loop()
+            self._sleep = loop.create_future()
+            alarm = loop.call_later(timeout_s, self._end_sleep)
+            try:
+                await self._sleep
+            finally:
+                alarm.cancel()
+                self._sleep = None
+        was_woken, self._is_woken = self._is_woken, False
+        return was_woken
 
     def wake(self) -> None:
         """There is news."""
-        self._woken.set()
+        self._is_woken = True
+        self._end_sleep()
+
+    def _end_sleep(self) -> None:
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
 
 
 @dataclass(slots=True, eq=False)
-class Waiter(_Sleeper):
-    """One reader of one job."""
+class Waiter(Sleeper):
+    """A long poll of one job."""
 
-    seq: int = 0
     ended: bool = False
 
 
 @dataclass(slots=True, eq=False)
-class Watcher(_Sleeper):
+class Watcher(Sleeper):
     """One reader of a workspace: which of its jobs have moved, and which have news."""
 
     moved: set[UUID] = field(default_factory=set[UUID])
     with_news: set[UUID] = field(default_factory=set[UUID])
+    has_lost_some: bool = False
+    """More has moved than is kept for a reader: only the log knows what."""
+
+    def note_move(self, job_id: UUID) -> None:
+        """A job has moved."""
+        if len(self.moved) < MAX_NOTED_JOBS:
+            self.moved.add(job_id)
+        else:
+            self.has_lost_some = True
+        self.wake()
+
+    def note_news(self, job_id: UUID) -> None:
+        """A job has news; of too many some are passed over until they have more."""
+        if len(self.with_news) < MAX_NOTED_JOBS:
+            self.with_news.add(job_id)
+        self.wake()
 
 
-Reader = TypeVar("Reader", bound=_Sleeper)
+class Follower(Protocol):
+    """Reads the log of one job for all its streams."""
+
+    def told(self, seq: int) -> None:
+        """The job is at that place."""
+
+    def wake(self) -> None:
+        """Let its streams think again."""
+
+    def __len__(self) -> int:
+        """How many streams."""
+        ...
+
+
+Reader = TypeVar("Reader", bound=Sleeper)
 
 
 @dataclass(slots=True)
@@ -108,16 +152,19 @@ class EventHub:
     """The waiters of this process. All methods run on the event loop's thread."""
 
     _waiters: dict[UUID, set[Waiter]] = field(default_factory=dict[UUID, set[Waiter]])
+    followers: dict[UUID, Follower] = field(default_factory=dict[UUID, Follower])
     _watchers: dict[UUID, set[Watcher]] = field(default_factory=dict[UUID, set[Watcher]])
     _latest: OrderedDict[UUID, Latest] = field(default_factory=OrderedDict[UUID, Latest])
     _cut: OrderedDict[UUID, float] = field(default_factory=OrderedDict[UUID, float])
     born_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     leaving: bool = False
     """The process ends soon: who can be answered now is."""
+    hints_lost_at: float = float("-inf")
+    """When hints may last have been lost, by the loop's clock."""
 
     @contextmanager
     def waiting(self, job_id: UUID) -> Generator[Waiter]:
-        """Be woken by news of a job. Enter before reading its row, so that nothing falls between."""
+        """Be woken by moves of a job. Enter before reading its row, so that nothing falls between."""
         with _entered(self._waiters, job_id, Waiter()) as waiter:
             yield waiter
 
@@ -129,11 +176,11 @@ class EventHub:
 
     def has_readers(self, job_id: UUID, workspace_id: UUID) -> bool:
         """Whether anybody here reads that job, or its workspace."""
-        return job_id in self._waiters or workspace_id in self._watchers
+        return job_id in self.followers or workspace_id in self._watchers
 
     def readers(self) -> int:
         """Open streams and long polls of this process."""
-        of_jobs = sum(map(len, self._waiters.values()))
+        of_jobs = sum(map(len, (*self._waiters.values(), *self.followers.values())))
         return of_jobs + sum(map(len, self._watchers.values()))
 
     def moved(self, move: Move) -> None:
@@ -141,12 +188,12 @@ class EventHub:
         if move.started:
             self.forget_news(move.job_id)
         for waiter in self._waiters.get(move.job_id, ()):
-            waiter.seq = max(waiter.seq, move.seq)
             waiter.ended = waiter.ended or move.ended
             waiter.wake()
+        if follower := self.followers.get(move.job_id):
+            follower.told(move.seq)
         for watcher in self._watchers.get(move.workspace_id, ()):
-            watcher.moved.add(move.job_id)
-            watcher.wake()
+            watcher.note_move(move.job_id)
 
     def news(
         self,
@@ -162,14 +209,19 @@ class EventHub:
             latest.progress, latest.progress_version = progress, latest.progress_version + 1
         if preview is not None:
             latest.preview, latest.preview_version = preview, latest.preview_version + 1
+        latest.frames.clear()
         self._latest[job_id] = latest
         if len(self._latest) > MAX_REMEMBERED_JOBS:
             self._latest.popitem(last=False)
-        for waiter in self._waiters.get(job_id, ()):
-            waiter.wake()
+        if follower := self.followers.get(job_id):
+            follower.wake()
         for watcher in self._watchers.get(workspace_id, ()):
-            watcher.with_news.add(job_id)
-            watcher.wake()
+            watcher.note_news(job_id)
+
+    def is_older(self, job_id: UUID, progress: dict[str, Any]) -> bool:
+        """Whether it was held up on its way: within a run, progress only grows."""
+        known = self.latest(job_id).progress
+        return known is not None and progress["value"] < known["value"]
 
     def stream_cut(self, job_id: UUID) -> None:
         """A reader of that job went away before its end."""
@@ -195,15 +247,22 @@ class EventHub:
         return self._latest.get(job_id) or Latest()
 
     def leave(self) -> None:
-        """Let go of every request that is held."""
+        """Let go of every request that is held, and end every stream."""
         self.leaving = True
         self.wake_all()
 
-    def wake_all(self) -> None:
+    def hints_lost(self) -> None:
         """Hints may have been lost: let every reader look for itself."""
+        self.hints_lost_at = asyncio.get_running_loop().time()
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let every reader think again."""
         for sleepers in (*self._waiters.values(), *self._watchers.values()):
             for sleeper in sleepers:
                 sleeper.wake()
+        for follower in self.followers.values():
+            follower.wake()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Rules about keys: making, checking with a short cache, revoking."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from app.identity.repository import IdentityRepository
 CACHE_S: Final = 30.0
 CACHE_ENTRIES: Final = 10_000
 TOUCH_S: Final = 60.0
+LIVES_S: Final = 1.0
+"""A thousand streams of one key ask together, once in so long."""
 _WORKSPACE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -31,6 +34,9 @@ class IdentityService:
     _touched: dict[UUID, float] = field(default_factory=dict[UUID, float])
     _cache: dict[bytes, tuple[float, Principal]] = field(
         default_factory=dict[bytes, tuple[float, Principal]]
+    )
+    _lives: dict[UUID, tuple[float, "asyncio.Task[bool]"]] = field(
+        default_factory=dict[UUID, tuple[float, "asyncio.Task[bool]"]]
     )
 
     async def authenticate(self, key: str) -> Principal:
@@ -63,11 +69,20 @@ class IdentityService:
 
     async def still_good(self, principal: Principal) -> bool:
         """Asked every few seconds by open streams and long polls."""
-        return await self.repository.key_lives(principal.key_id)
+        fresh_until, question = self._lives.get(principal.key_id, (0.0, None))
+        if question is None or time.monotonic() >= fresh_until:
+            if len(self._lives) >= CACHE_ENTRIES:
+                self._lives.clear()
+            question = asyncio.create_task(self.repository.key_lives(principal.key_id))
+            question.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._lives[principal.key_id] = time.monotonic() + LIVES_S, question
+        # Of whoever asks, none takes the statement away from the others by leaving.
+        return await asyncio.shield(question)
 
     def forget(self) -> None:
         """Drop the cache: a key was revoked somewhere."""
         self._cache.clear()
+        self._lives.clear()
 
     async def create_key(
         self, workspace: str, name: str, scopes: Sequence[Scope] = ALL_SCOPES

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from app.events.sse import stream_response
+from app.events.streams import Streams
 from app.identity.auth import Reader
 from app.identity.service import IdentityService
 from app.jobs.links import links_of
@@ -58,7 +58,7 @@ async def get_workspace_events(
     async def still_good() -> bool:
         return await identity.still_good(caller)
 
-    return stream_response(
+    return provided(request, Streams).respond(
         provided(request, WorkspaceStream).read(
             caller.workspace_id,
             links_of(request),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.config import Settings
 from app.errors import AppError, NotFoundError
-from app.events.sse import stream_response
+from app.events.streams import Streams
 from app.http import json_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.identity.models import Principal
@@ -277,7 +277,7 @@ async def get_events(
     async def still_good() -> bool:
         return await identity.still_good(caller)
 
-    return stream_response(
+    return provided(request, Streams).respond(
         provided(request, JobStream).read(
             job,
             links_of(request),

@@ -5,14 +5,16 @@ preview are the newest at the time (facts/comfy-api-v2.md §4).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.errors import DatabaseUnavailableError
 from app.events.feed import Feed
-from app.events.hub import EventHub, Latest, Waiter
-from app.events.repository import EventRepository, JobEvent
+from app.events.hub import EventHub, Latest, Sleeper
+from app.events.repository import JobEvent
 from app.events.sse import Frame, frame
+from app.events.tail import DATABASE_AGAIN_S, NOT_THERE_S, Tail, Tails, Told
 from app.jobs.models import Job, JsonObject
 from app.jobs.render import Links, status_frame
 from app.jobs.repository.queries import JobQueries
@@ -29,7 +31,8 @@ class _Position:
     ended: bool = False
     progress_version: int = -1
     preview_version: int = -1
-    look_at: float = 0.0
+    has_shown_news: bool = False
+    """The news from before it came; those that come later reach this process by themselves."""
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class JobStream:
     """Streams jobs to readers."""
 
     queries: JobQueries
-    events: EventRepository
+    tails: Tails
     hub: EventHub
     feed: Feed
 
@@ -65,7 +68,7 @@ class JobStream:
         last_event_id: int | None,
         still_good: Callable[[], Awaitable[bool]],
     ) -> AsyncGenerator[Frame]:
-        """Frames until the job ends or the caller's key is no longer good.
+        """Frames until the job ends, the caller's key is no longer good, or this process ends.
 
         Args:
             job: as its caller was allowed to see it
@@ -75,8 +78,9 @@ class JobStream:
         """
         position = _Position(seq=0)
         try:
-            with self.hub.waiting(job.id) as waiter:
+            with self.tails.following(job.id, job.seq) as (tail, sleeper):
                 current = await self.queries.get(job.workspace_id, job.id) or job
+                tail.told(current.seq)
                 if last_event_id is not None and 0 < last_event_id <= current.seq:
                     position.seq = last_event_id
                 else:
@@ -84,87 +88,116 @@ class JobStream:
                     for item in await self._snapshot(current, links, position):
                         yield item
                     position.ended = current.is_terminal
-                async for item in self._follow(current, links, position, waiter, still_good):
+                reader = _Reader(self, current, links, position, tail, sleeper)
+                async for item in reader.follow(still_good):
                     yield item
         finally:
             if not position.ended:
                 self.hub.stream_cut(job.id)
 
-    async def _follow(
-        self,
-        job: Job,
-        links: Links,
-        position: _Position,
-        waiter: Waiter,
-        still_good: Callable[[], Awaitable[bool]],
-    ) -> AsyncGenerator[Frame]:
-        """What comes after the position, until the end."""
-        caller = CallerCheck(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
-        while not position.ended:
-            for item in await self._due(job, links, position, waiter):
-                yield item
-            if position.ended or not await caller.may_go_on():
-                return
-            if waiter.seq <= position.seq:
-                await waiter.wait(min(self.feed.poll_every_s(), RECHECK_CALLER_S))
-
     async def _snapshot(self, job: Job, links: Links, position: _Position) -> list[Frame]:
-        outputs = [frame("output", links.output(job.id, entry)) for entry in job.outputs]
-        status = frame("status", status_frame(job))
-        if job.is_terminal:
-            frames = [*outputs, status]
-        else:
-            news = self._news(job, position, await self.feed.latest(job.id))
-            frames = [status, *news, *outputs]
         # The last durable frame carries the place: who saw it has seen everything up to here.
-        durable = max(i for i, f in enumerate(frames) if f["event"] in {"status", "output"})
-        frames[durable]["id"] = str(job.seq)
-        return frames
+        outputs = [links.output(job.id, entry) for entry in job.outputs]
+        last = len(outputs) - 1
+        told = [
+            frame("output", output, id=job.seq if i == last and not job.is_terminal else None)
+            for i, output in enumerate(outputs)
+        ]
+        is_last = job.is_terminal or not outputs
+        status = frame("status", status_frame(job), id=job.seq if is_last else None)
+        if job.is_terminal:
+            return [*told, status]
+        return [status, *await self.first_news(job, position), *told]
 
-    async def _due(
-        self, job: Job, links: Links, position: _Position, waiter: Waiter
-    ) -> list[Frame]:
-        now = asyncio.get_running_loop().time()
-        frames: list[Frame] = []
-        if waiter.seq > position.seq or now >= position.look_at:
-            position.look_at = now + self.feed.poll_every_s()
-            frames = await self._rows(job, links, position)
-        if not position.ended:
-            frames += self._news(job, position, await self.feed.latest(job.id))
-        return frames
-
-    async def _rows(self, job: Job, links: Links, position: _Position) -> list[Frame]:
-        frames: list[Frame] = []
-        while events := await self.events.after(job.id, position.seq):
-            last_start = max((e.seq for e in events if is_start(e)), default=0)
-            for event in events:
-                position.seq = event.seq
-                if event.type == "output" and event.seq < last_start:
-                    continue  # of a run that no longer counts
-                frames.append(self._row(job, links, event))
-                position.ended = position.ended or ends(event)
-            if position.ended:
-                break
-        return frames
-
-    def _row(self, job: Job, links: Links, event: JobEvent) -> Frame:
-        data: JsonObject = event.data
-        if event.type == "output":
-            data = links.output(job.id, event.data)
-        return frame(event.type, data, id=event.seq)
-
-    def _news(self, job: Job, position: _Position, latest: Latest) -> list[Frame]:
-        frames: list[Frame] = []
-        if latest.progress is not None and latest.progress_version != position.progress_version:
-            position.progress_version = latest.progress_version
-            frames.append(frame("progress", latest.progress))
-        elif position.progress_version < 0 and job.progress and not job.is_terminal:
+    async def first_news(self, job: Job, position: _Position) -> list[Frame]:
+        """The newest progress and preview, wherever they are known."""
+        position.has_shown_news = True
+        latest = await self.feed.latest(job.id)
+        frames = news(latest, position)
+        if position.progress_version < 0 and job.progress:
             position.progress_version = 0
-            frames.append(frame("progress", job.progress))
-        if latest.preview is not None and latest.preview_version != position.preview_version:
-            position.preview_version = latest.preview_version
-            frames.append(frame("preview", latest.preview))
+            frames.insert(0, frame("progress", job.progress))
         return frames
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One reader that has been told the state and follows what happens."""
+
+    stream: JobStream
+    job: Job
+    links: Links
+    position: _Position
+    tail: Tail
+    sleeper: Sleeper
+
+    async def follow(self, still_good: Callable[[], Awaitable[bool]]) -> AsyncGenerator[Frame]:
+        """What comes after the position, until the end."""
+        hub, feed, position, tail = self.stream.hub, self.stream.feed, self.position, self.tail
+        caller = CallerCheck(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
+        while not (position.ended or hub.leaving):
+            try:
+                async for item in self._due():
+                    yield item
+                if position.ended or not await caller.may_go_on():
+                    return
+            except DatabaseUnavailableError:
+                await asyncio.sleep(DATABASE_AGAIN_S)
+                continue
+            every_s = feed.poll_every_s()
+            tail.look(every_s)
+            if tail.last <= position.seq and not hub.leaving:
+                await self.sleeper.wait(min(every_s, RECHECK_CALLER_S))
+
+    async def _due(self) -> AsyncGenerator[Frame]:
+        position, tail = self.position, self.tail
+        while tail.last > position.seq:
+            told = await tail.after(position.seq)
+            for item in self._rows(told):
+                yield item
+            if not told:  # rows that are gone
+                await asyncio.sleep(NOT_THERE_S)
+                break
+        if position.ended:
+            return
+        if position.has_shown_news:
+            for item in news(self.stream.hub.latest(self.job.id), position):
+                yield item
+        else:
+            for item in await self.stream.first_news(self.job, position):
+                yield item
+
+    def _rows(self, told: Sequence[Told]) -> Iterator[Frame]:
+        last_start = max((t.event.seq for t in told if is_start(t.event)), default=0)
+        for each in told:
+            event = each.event
+            self.position.seq = event.seq
+            self.position.ended = self.position.ended or ends(event)
+            if event.type != "output":
+                each.frame = each.frame or frame(event.type, event.data, id=event.seq)
+                yield each.frame
+            elif event.seq > last_start:  # else of a run that no longer counts
+                yield frame("output", self.links.output(self.job.id, event.data), id=event.seq)
+
+
+def news(latest: Latest, position: _Position) -> list[Frame]:
+    """What a reader has not seen of the newest progress and preview."""
+    frames: list[Frame] = []
+    if latest.progress is not None and latest.progress_version != position.progress_version:
+        position.progress_version = latest.progress_version
+        frames.append(_encoded(latest, "progress", latest.progress))
+    if latest.preview is not None and latest.preview_version != position.preview_version:
+        position.preview_version = latest.preview_version
+        frames.append(_encoded(latest, "preview", latest.preview))
+    return frames
+
+
+def _encoded(latest: Latest, event: str, data: JsonObject) -> Frame:
+    """As encoded by the first of its readers."""
+    encoded = latest.frames.get(event)
+    if encoded is None:
+        encoded = latest.frames[event] = frame(event, data)
+    return encoded
 
 
 def is_start(event: JobEvent) -> bool:

@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from app.errors import AppError
+from app.errors import AppError, DatabaseUnavailableError
 from app.events.feed import Feed
-from app.events.hub import EventHub, Watcher
+from app.events.hub import EventHub, Latest, Watcher
 from app.events.repository import PAGE, EventRepository, JobEvent, Place
 from app.events.sse import Frame, frame
+from app.events.tail import DATABASE_AGAIN_S
 from app.jobs.models import JsonObject
 from app.jobs.render import Links
 from app.jobs.stream import RECHECK_CALLER_S, CallerCheck, ends, is_start
@@ -42,6 +43,8 @@ class _Position:
     """Those of the known jobs whose end was sent: news of them are old."""
     shown: dict[UUID, tuple[int, int]] = field(default_factory=dict[UUID, tuple[int, int]])
     """Versions of the progress and preview last sent of each running job."""
+    asked_at: float = float("-inf")
+    """When the log itself was last read, by the loop's clock."""
 
     @property
     def floor(self) -> datetime:
@@ -81,7 +84,7 @@ class WorkspaceStream:
         previews: bool,
         still_good: Callable[[], Awaitable[bool]],
     ) -> AsyncGenerator[Frame]:
-        """Frames until the caller's key is no longer good.
+        """Frames until the caller's key is no longer good, or this process ends.
 
         Args:
             workspace_id: whose jobs
@@ -95,19 +98,33 @@ class WorkspaceStream:
             position = _Position(looked_at=cursor or await self.events.now())
             yield _ready(position)
             caller = CallerCheck(still_good, loop.time() + RECHECK_CALLER_S)
-            look_at = loop.time()
-            while await caller.may_go_on():
-                if loop.time() >= look_at:
-                    look_at = loop.time() + self.feed.poll_every_s()
-                    async for item in self._window(workspace_id, links, position):
+            while not self.hub.leaving:
+                try:
+                    if not await caller.may_go_on():
+                        return
+                    async for item in self._due(workspace_id, links, position, watcher):
                         yield item
-                async for item in self._moved(workspace_id, links, position, watcher):
+                except DatabaseUnavailableError:
+                    position.asked_at = float("-inf")  # what was noted may be lost with the error
+                    await asyncio.sleep(DATABASE_AGAIN_S)
+                    continue
+                for item in self._news(position, watcher, previews=previews):
                     yield item
-                for item in await self._news(position, watcher, previews=previews):
-                    yield item
-                if not watcher.moved and not watcher.with_news:
+                if not (watcher.moved or watcher.with_news or self.hub.leaving):
                     await watcher.wait(min(self.feed.poll_every_s(), RECHECK_CALLER_S))
                 await asyncio.sleep(COALESCE_S)  # one statement for what comes together
+
+    async def _due(
+        self, workspace_id: UUID, links: Links, position: _Position, watcher: Watcher
+    ) -> AsyncGenerator[Frame]:
+        now = asyncio.get_running_loop().time()
+        is_late = now - position.asked_at >= self.feed.poll_every_s()
+        if is_late or watcher.has_lost_some or position.asked_at <= self.hub.hints_lost_at:
+            position.asked_at, watcher.has_lost_some = now, False
+            async for item in self._window(workspace_id, links, position):
+                yield item
+        async for item in self._moved(workspace_id, links, position, watcher):
+            yield item
 
     async def _window(
         self, workspace_id: UUID, links: Links, position: _Position
@@ -138,18 +155,27 @@ class WorkspaceStream:
             if len(events) < PAGE:
                 return
 
-    async def _news(self, position: _Position, watcher: Watcher, *, previews: bool) -> list[Frame]:
+    def _news(self, position: _Position, watcher: Watcher, *, previews: bool) -> list[Frame]:
         jobs, watcher.with_news = watcher.with_news, set()
         frames: list[Frame] = []
         for job_id in jobs - position.ended:
-            latest = await self.feed.latest(job_id)
+            latest = self.hub.latest(job_id)
             progress_version, preview_version = position.shown.get(job_id, (-1, -1))
             if latest.progress is not None and latest.progress_version != progress_version:
-                frames.append(frame("progress", {"job_id": job_id, **latest.progress}))
+                frames.append(_encoded(latest, "progress", job_id, latest.progress))
             if previews and latest.preview and latest.preview_version != preview_version:
-                frames.append(frame("preview", {"job_id": job_id, **latest.preview}))
+                frames.append(_encoded(latest, "preview", job_id, latest.preview))
             position.shown[job_id] = (latest.progress_version, latest.preview_version)
         return frames
+
+
+def _encoded(latest: Latest, event: str, job_id: UUID, data: JsonObject) -> Frame:
+    """As encoded by the first of the workspace's readers."""
+    name = f"workspace {event}"
+    encoded = latest.frames.get(name)
+    if encoded is None:
+        encoded = latest.frames[name] = frame(event, {"job_id": job_id, **data})
+    return encoded
 
 
 def _ready(position: _Position) -> Frame:

@@ -270,6 +270,13 @@ REFUSALS: Final = (
         headers=("Retry-After",),
     ),
     Refusal(
+        "429 too_many_streams",
+        "This server holds as many streams as it may. Try again shortly, or poll `urls.self`.",
+        "Try again after `Retry-After` seconds; polling is not limited. The operator sets the limit "
+        "by `COMFYBURST_MAX_STREAMS`.",
+        headers=("Retry-After",),
+    ),
+    Refusal(
         "429 test_limit",
         "An endpoint is tested 10 times a minute at most.",
         "Try again after `Retry-After` seconds.",

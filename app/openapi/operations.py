@@ -134,7 +134,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         replies={200: Reply(("job_log",)), 204: Reply()},
     ),
     "getJobEvents": Operation(
-        codes=(*_READ, "404 job_not_found"),
+        codes=(*_READ, "404 job_not_found", "429 too_many_streams"),
         events=JOB_EVENTS,
         replies={
             200: Reply(
@@ -178,7 +178,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         replies={201: Reply(("retried_jobs",))},
     ),
     "getEvents": Operation(
-        codes=(*_READ, "400 invalid_cursor", "422 invalid_request"),
+        codes=(*_READ, "400 invalid_cursor", "422 invalid_request", "429 too_many_streams"),
         events=WORKSPACE_EVENTS,
         replies={
             200: Reply(
