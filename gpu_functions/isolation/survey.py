@@ -28,7 +28,9 @@ def main() -> None:
 
 
 def _readable(path: str) -> bool:
-    return os.access(path, os.R_OK | (os.X_OK if Path(path).is_dir() else 0))
+    status = _status(Path(path))
+    is_folder = status is not None and stat.S_ISDIR(status.st_mode)
+    return os.access(path, os.R_OK | (os.X_OK if is_folder else 0))
 
 
 def _own(path: str) -> bool:
@@ -38,17 +40,33 @@ def _own(path: str) -> bool:
 def changeable(root: Path) -> list[Path]:
     """What of a tree the user could write to; a few are enough."""
     found: list[Path] = []
-    if not root.exists() or _is_read_only(root):
+    if _status(root) is None or _is_read_only(root):
         return found
     seen = 0
     for folder, _, names in os.walk(root):
         here = Path(folder)
         paths = [here, *(here / name for name in names)]
-        found += [path for path in paths if os.access(path, os.W_OK) and not path.is_symlink()]
+        found += [path for path in paths if _is_changeable(path)]
         seen += len(paths)
         if len(found) >= _ENOUGH or seen > _MAX_ENTRIES:
             break
     return found
+
+
+def _is_changeable(path: Path) -> bool:
+    status = path.lstat()
+    # What it owns it can make writable. A link's own rights say nothing.
+    if stat.S_ISLNK(status.st_mode):
+        return False
+    return status.st_uid == os.getuid() or os.access(path, os.W_OK)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None also where the user may not look: what it cannot see it cannot change."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def _is_read_only(path: Path) -> bool:
@@ -58,9 +76,9 @@ def _is_read_only(path: Path) -> bool:
 def _replaces(path: Path) -> bool:
     """Whether the user could put something else in the place of `path`."""
     folder = path.parent
-    if not path.exists():
+    status = _status(folder)
+    if status is None or _status(path) is None:
         return False
-    status = folder.stat()
     if status.st_mode & stat.S_ISVTX and os.getuid() not in (status.st_uid, path.lstat().st_uid):
         return False
     return path != folder and os.access(folder, os.W_OK)
