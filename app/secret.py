@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -46,6 +47,8 @@ class Keyring:
 
     def unseal(self, purpose: Purpose, owner: bytes, sealed: bytes) -> bytes:
         """What was sealed for that row; raises cryptography.exceptions.InvalidTag if altered."""
+        if len(sealed) < _NONCE_BYTES:
+            raise InvalidTag
         nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return AESGCM(self.key(purpose)).decrypt(nonce, ciphertext, owner)
 

@@ -44,6 +44,7 @@ AFTER_OUTAGE_S: Final = 2.0
 LAST_WORDS_S: Final = 1.0
 UNREACHABLE: Final = "unreachable"
 UNSIGNED: Final = "unsigned"
+INTERNAL: Final = "internal"
 _DROPPED: Final = Verdict("dropped")
 _UNSAFE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and newline, and what turns the direction of text."""
@@ -104,11 +105,8 @@ class Courier:
         del self._underway[task]
         if task.cancelled():
             return
-        problem = task.exception()
-        if isinstance(problem, AppError):
-            log.warning("a webhook attempt is made again: %s", problem)
-        elif problem is not None:
-            log.error("a webhook attempt broke; it is made again", exc_info=problem)
+        if problem := task.exception():  # it is made again when its lease has passed
+            log.warning("a webhook attempt was lost: %s", problem)
         self.wake()  # there is room for another
 
     async def _leave(self) -> None:
@@ -122,11 +120,18 @@ class Courier:
 
     async def _deliver(self, due: Due) -> None:
         began, at = time.monotonic(), self.clock()
-        body = await self._body(due) if due.is_wanted else None
-        if body is None:
-            await self._settle(due, _DROPPED, None, began)
-            return
-        reply, error = await self._send(due, body, at)
+        reply: Reply | None = None
+        try:
+            body = await self._body(due) if due.is_wanted else None
+            if body is None:
+                await self._settle(due, _DROPPED, None, began)
+                return
+            reply, error = await self._send(due, body, at)
+        except AppError:
+            raise
+        except Exception:  # a bug of ours must not make the same attempt for ever
+            log.exception("a webhook attempt broke", extra=ids_of(due))
+            error = INTERNAL
         verdict = judge(
             reply, event=due.event, tries=due.tries, now=self.clock(), jitter=self.jitter()
         )

@@ -130,9 +130,10 @@ class AttemptOut(BaseModel):
     at: datetime
     status_code: int | None = Field(description="Null: nothing was answered.")
     duration_ms: int
-    error: Literal["unreachable", "unsigned"] | None = Field(
+    error: Literal["unreachable", "unsigned", "internal"] | None = Field(
         description="`unreachable`: the URL may not be reached, could not be, or did not answer in "
-        "time; one word for all, on purpose. `unsigned`: the secret cannot be read, rotate it."
+        "time; one word for all, on purpose. `unsigned`: the secret cannot be read, rotate it. "
+        "`internal`: a bug of ours, see the log."
     )
     reply: str | None = Field(description="The first 1,024 characters of the answer.")
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,7 @@ class Call:
         return True
 
 
-Answer = Callable[[Call], Response]
+Answer = Callable[[Call], Response | Awaitable[Response]]
 
 
 def ok(_call: Call) -> Response:
@@ -65,7 +65,8 @@ class Receiver:
         with self.news:
             self.calls.append(call)
             self.news.notify_all()
-        return self.answer(call)
+        answer = self.answer(call)
+        return answer if isinstance(answer, Response) else await answer
 
     def wait_for(self, count: int, within_s: float = 15.0) -> list[Call]:
         """Until so many calls have come."""
