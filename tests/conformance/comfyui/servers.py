@@ -20,6 +20,8 @@ PACKS: Final = {
     "probe_nodes": Path(__file__).parent / "probe_nodes",
 }
 INSTALLED: Final = Path(os.environ.get("COMFYBURST_TEST_COMFYUI", "/none"))
+IMITATED: Final = (0, 8, 0)
+"""The ComfyUI whose captures the engine is held against."""
 _START_DEADLINE_S: Final = 90
 
 
@@ -30,6 +32,8 @@ class Server:
     base: Path
     client: EngineClient
     is_comfyui: bool
+    version: tuple[int, ...]
+    """Of the ComfyUI that it is or imitates. Tests that ask for it say since when ComfyUI is otherwise."""
 
 
 @asynccontextmanager
@@ -40,21 +44,27 @@ async def running_engine(base: Path) -> AsyncGenerator[Server]:
         *("--node-module", "tests.conformance.comfyui.probe_nodes"),
     ]
     async with _running(command, base) as client:
-        yield Server(base, client, is_comfyui=False)
+        yield Server(base, client, is_comfyui=False, version=IMITATED)
 
 
 @asynccontextmanager
 async def running_comfyui(base: Path) -> AsyncGenerator[Server]:
-    """The installed ComfyUI with our pack and the probe nodes, and no other custom nodes."""
+    """The installed ComfyUI with our pack and the probe nodes, and no other custom nodes.
+
+    It keeps results as 0.8.0 does by default: since 0.23, how much is kept depends on the free memory.
+    """
     for name, folder in PACKS.items():
         (base / "custom_nodes").mkdir(exist_ok=True)
         (base / "custom_nodes" / name).symlink_to(folder)
     command = [
         *(str(INSTALLED / "venv/bin/python"), str(INSTALLED / "comfyui/main.py"), "--cpu"),
         *("--disable-all-custom-nodes", "--whitelist-custom-nodes", *PACKS, "--disable-api-nodes"),
+        *("--cache-classic", "--database-url", "sqlite:///:memory:"),
     ]
     async with _running(command, base) as client:
-        yield Server(base, client, is_comfyui=True)
+        system = (await client.get("/system_stats")).body["system"]
+        version = tuple(int(part) for part in system["comfyui_version"].split("."))
+        yield Server(base, client, is_comfyui=True, version=version)
 
 
 @asynccontextmanager

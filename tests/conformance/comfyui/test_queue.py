@@ -1,6 +1,7 @@
 """The queue, its deletion, and interruption."""
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
@@ -112,12 +113,13 @@ async def test_what_it_does_not_expect_is_an_internal_error_in_plain_text(
 async def test_front_runs_next_and_a_given_number_decides(client: EngineClient) -> None:
     running = await client.submit(steps(100, 0.02))
     await client.running(running)
-    for name, body in {"late": {"number": 1e9}, "plain": {}, "front": {"front": True}}.items():
-        await client.submit(saved_color(7), prompt_id=name, client_id="c", **body)
+    late, plain, front = (str(uuid.uuid4()) for _ in range(3))
+    for prompt_id, body in ((late, {"number": 1e9}), (plain, {}), (front, {"front": True})):
+        await client.submit(saved_color(7), prompt_id=prompt_id, client_id="c", **body)
     await client.post("/interrupt")
-    await client.finished("late")
+    await client.finished(late)
 
-    assert list((await client.get("/history")).body)[-4:] == [running, "front", "plain", "late"]
+    assert list((await client.get("/history")).body)[-4:] == [running, front, plain, late]
 
 
 async def test_what_was_dropped_of_a_prompt_is_told_and_the_rest_succeeds(

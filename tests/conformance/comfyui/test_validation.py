@@ -1,4 +1,8 @@
-"""POST /prompt judges a graph as ComfyUI 0.8.0 does: every captured request, answer for answer."""
+"""POST /prompt judges a graph as ComfyUI 0.8.0 does: every captured request, answer for answer.
+
+Newer ones answer some of them otherwise: validation-newer.jsonl has those of 0.33.0, captured here, each
+with the version that began to answer so.
+"""
 
 from operator import itemgetter
 from typing import Any
@@ -8,8 +12,10 @@ import pytest
 from tests.comfy_images.engine.captures import load_lines, timeless
 from tests.comfy_images.engine.client import EngineClient
 from tests.comfy_images.engine.graphs import saved_color
+from tests.conformance.comfyui.servers import Server
 
 _ROWS = load_lines("validation.jsonl")
+_NEWER = {row["note"]: row for row in load_lines("validation-newer.jsonl")}
 _UNKNOWN = "missing node type"
 
 
@@ -24,8 +30,11 @@ def _comparable(body: Any) -> Any:
 
 @pytest.mark.parametrize("row", _ROWS, ids=[row["note"] for row in _ROWS])
 async def test_every_captured_prompt_gets_the_captured_answer(
-    client: EngineClient, row: Any
+    client: EngineClient, server: Server, row: Any
 ) -> None:
+    newer = _NEWER.get(row["note"])
+    if newer and server.version >= tuple(newer["since"]):
+        row = {"path": row["path"], "req": row["req"], **newer}
     answer = await client.post(row["path"], row["req"])
 
     assert answer.status == row["status"]
@@ -49,11 +58,11 @@ async def test_a_body_that_is_no_object_is_an_internal_error(
 
 
 async def test_the_content_type_of_a_prompt_does_not_matter(client: EngineClient) -> None:
-    text = '{"prompt": {"1": {"class_type": "NopeNode", "inputs": {}}}}'
+    text = '{"prompt": {}}'
 
     answer = await client.send("POST", "/prompt", data=text, headers={"Content-Type": "text/x"})
 
-    assert answer.body["error"]["type"] == "invalid_prompt"
+    assert answer.body["error"]["type"] == "prompt_no_outputs"
 
 
 async def test_a_page_of_another_origin_is_refused(client: EngineClient) -> None:
