@@ -1,8 +1,12 @@
-"""Nodes that print, for an engine started with `--node-module tests.gpu_functions.talkative`."""
+"""Nodes that print and show too much, for an engine started with `--node-module tests.gpu_functions.talkative`."""
 
 import os
 import sys
 from typing import Any, ClassVar
+
+from PIL import Image
+
+from comfy_images.engine.host import current
 
 
 class Prints:
@@ -31,4 +35,25 @@ class Prints:
         return (255,)
 
 
-NODE_CLASS_MAPPINGS = {"Prints": Prints}
+class Shows:
+    """Sends two previews: noise of 512 px, some 300 KiB as a JPEG, and then a plain one."""
+
+    CATEGORY = "tests"
+    FUNCTION = "run"
+    RETURN_TYPES = ("INT",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        return {"required": {"times": ("INT", {"default": 1})}}
+
+    def run(self, times: int) -> tuple[int]:
+        host, size = current(), (512, 512)
+        assert host is not None
+        for number in range(times):
+            noise = Image.frombytes("RGB", size, os.urandom(3 * size[0] * size[1]))
+            host.progress(2 * number + 1, 2 * times, noise)
+            host.progress(2 * number + 2, 2 * times, Image.new("RGB", size, "red"))
+        return (255,)
+
+
+NODE_CLASS_MAPPINGS = {"Prints": Prints, "Shows": Shows}

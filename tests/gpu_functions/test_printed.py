@@ -1,5 +1,6 @@
-"""What nodes print is in the log of their job: on an engine whose nodes print."""
+"""What nodes print is in the log of their job, what they show is bounded: on an engine with such nodes."""
 
+from base64 import b64decode
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from gpu_functions.comfyui.console import Room
 from gpu_functions.comfyui.process import AttachedComfyUI
-from gpu_functions.contract import Failed, Graph, Log, Succeeded
+from gpu_functions.contract import MAX_PREVIEW_BYTES, Failed, Graph, Log, Succeeded
 from gpu_functions.printed import MARK
 from gpu_functions.settings import WorkerSettings
 from tests.doubles.front_door import FrontDoorDouble, JobRecord
@@ -89,6 +90,20 @@ async def test_the_partner_key_of_a_job_is_in_no_line(
     job.ticket = job.ticket.model_copy(update={"extra_data": {"api_key_comfy_org": key}})
     await engine.run(front_door, job)
     assert log_of(job) == [f"{MARK}calling with [redacted]"]
+
+
+async def test_a_preview_too_large_to_send_is_dropped_and_the_next_one_sent(
+    engine: Bench, front_door: FrontDoorDouble
+) -> None:
+    graph = printing("") | {"1": {"class_type": "Shows", "inputs": {"times": 20}}}
+    job = front_door.submit(graph)
+    await engine.run(front_door, job)
+    assert isinstance(job.terminal, Succeeded)
+    sizes = {len(b64decode(preview.data_base64)) for preview in job.previews}
+    assert sizes
+    assert max(sizes) < 10_000 < MAX_PREVIEW_BYTES, "the plain ones alone"
+    values = [progress.value for progress in job.progress]
+    assert values == sorted(values)
 
 
 async def test_a_shared_process_is_not_listened_to_nor_one_that_is_not_ours(
