@@ -34,7 +34,8 @@ class Watch:
 
     fresh_s: float = _FRESH_S
     """A socket unused for longer is not trusted: what lies between may have dropped it unsaid."""
-    client_id: str = field(default_factory=lambda: uuid4().hex)
+    client_id: str = field(default="", init=False)
+    """What `follow` connected as: prompts posted under it are heard of here."""
     _url: str = ""
     _prompt_id: str = ""
     _on_frame: Callable[[Frame], None] | None = None
@@ -50,7 +51,9 @@ class Watch:
         """
         if url != self._url or not self._is_usable():
             await self.close()
-            self._url = url
+            # A new id: ComfyUI may not have cleaned up after the old one yet. Within a run the id must
+            # stay, since its prompt is bound to it; a pause does there.
+            self._url, self.client_id = url, uuid4().hex
             try:
                 self._socket = await self._connect()
             except _FAILURES as error:
