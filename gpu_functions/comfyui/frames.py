@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from gpu_functions.comfyui.lenient import as_dict, as_list, parse
 from gpu_functions.contract import Json
@@ -62,6 +62,7 @@ class Alive:
 
 Frame = Cached | NodeStarted | NodeStepped | NodeOutput | PreviewFrame | Ended | Alive
 
+_MOST_STEPS = 1 << 53
 _STATE_HEAD = '{"type": "progress_state"'
 
 
@@ -103,9 +104,14 @@ def _node_id(value: object) -> str:
 
 
 def _step(node_id: str, value: object, of: object) -> Frame:
-    if isinstance(value, int | float) and isinstance(of, int | float) and value == value and of:
+    if _is_step(value) and _is_step(of) and of:
         return NodeStepped(node_id, value, of)
     return Alive()
+
+
+def _is_step(value: object) -> TypeGuard[int | float]:
+    """A number that can be computed with: nodes send NaN, Infinity and integers of any length."""
+    return isinstance(value, int | float) and abs(value) <= _MOST_STEPS
 
 
 def _binary(frame: bytes, prompt_id: str) -> Frame | None:

@@ -78,8 +78,12 @@ def test_a_frame_of_any_shape_is_survived(frame: str | bytes) -> None:
     assert read_frame(frame, "mine") is None
 
 
-def test_nan_in_a_frame_is_no_step() -> None:
-    frame = '{"type": "progress", "data": {"value": NaN, "max": 3, "node": "5", "prompt_id": "p"}}'
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1" + "0" * 400, '"1"', "null"])
+@pytest.mark.parametrize("key", ["value", "max"])
+def test_what_cannot_be_computed_with_is_no_step(key: str, value: str) -> None:
+    numbers = {"value": "1", "max": "3"} | {key: value}
+    said = ", ".join(f'"{name}": {number}' for name, number in numbers.items())
+    frame = f'{{"type": "progress", "data": {{{said}, "node": "5", "prompt_id": "p"}}}}'
     assert read_frame(frame, "p") == Alive()
 
 
