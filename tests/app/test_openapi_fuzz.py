@@ -32,6 +32,7 @@ CHECKS = [
     _openapi.response_schema_conformance,
 ]
 ENDLESS = "/api/v2/events"
+NOWHERE = "https://example.invalid/"
 SLOW = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 
 contract: Any = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
@@ -49,12 +50,19 @@ def house(
 
 @pytest.fixture(scope="module")
 def known(house: House) -> dict[str, str]:
-    """Ids that there are, by the first part of the path: of an ended job and of its output."""
+    """Ids that there are, by the part of the path before them."""
     job = house.alice.submit()
     house.executor.claim()
     output_id = house.executor.put_output()
     house.executor.succeed()
-    return {"jobs": job["id"], "assets": output_id}
+    endpoint = house.alice.http.post("/webhooks/endpoints", json={"url": NOWHERE}).json()
+    delivery = house.alice.http.post(f"/webhooks/endpoints/{endpoint['id']}/test").json()
+    return {
+        "jobs": job["id"],
+        "assets": output_id,
+        "endpoints": endpoint["id"],
+        "deliveries": delivery["id"],
+    }
 
 
 @offered.parametrize()
@@ -68,10 +76,12 @@ def known(house: House) -> dict[str, str]:
 def test_an_operation_keeps_its_contract(house: House, known: dict[str, str], case: Any) -> None:
     ids: dict[str, Any] = case.path_parameters or {}
     if len(str(ids.get("id", ""))) % 2:  # half of the made-up ids become one that there is
-        ids["id"] = known[case.path.split("/")[3]]
+        ids["id"] = known[case.path.partition("/{id}")[0].rpartition("/")[2]]
     if case.headers:
         case.headers.pop("Prefer", None)  # waits, as it should
     body: Any = case.body
+    if isinstance(body, dict) and "example.com" in str(cast(Any, body).get("url")):
+        body["url"] = NOWHERE  # tests call nobody
     if isinstance(body, dict) and "workflow" in body and len(str(cast(Any, body))) % 3 == 0:
         body["workflow"] = POSTER  # no graph that is made up can run
     reply = case.call(
