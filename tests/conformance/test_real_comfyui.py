@@ -16,7 +16,7 @@ import pytest
 from comfy_sdk import Comfy, OutputReady, Workflow
 from PIL import Image
 
-from tests.real_comfyui import INSTALLED, NEEDS_COMFYUI, PYTHON, arguments, variables
+from tests.real_comfyui import INSTALLED, NEEDS_COMFYUI, PYTHON, arguments, ask_comfyui, variables
 from tests.running import POSTER, Running, clean_environment, running
 
 DATA = Path(__file__).parents[1] / "comfy_images" / "data"
@@ -92,7 +92,8 @@ def picture(content: bytes) -> Image.Image:
 
 def test_a_comfyui_that_the_worker_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(tmp_path / "state", variables()) as stack:
-        assert stack.comfyui == "0.3.75"
+        told = ask_comfyui(stack, "/system_stats")
+        assert stack.comfyui == told["system"]["comfyui_version"]
         run_both(stack, monkeypatch)
         stranger = httpx.post(
             f"{stack.api}/jobs",
