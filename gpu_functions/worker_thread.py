@@ -1,8 +1,8 @@
 """One worker on one event loop in one background thread, rung and stopped from outside."""
 
-import _thread
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Mapping
@@ -96,7 +96,8 @@ class WorkerThread:
             # A process that looks alive and claims nothing helps nobody: end it, be restarted.
             self._died = True
             self._started.set()
-            _thread.interrupt_main(signal.SIGTERM)
+            # A real signal: it ends a wait for a lock, which `_thread.interrupt_main` does not.
+            os.kill(os.getpid(), signal.SIGTERM)
 
     async def _work(self) -> None:
         timeout = httpx.Timeout(10, connect=2)

@@ -118,6 +118,8 @@ async def test_nothing_of_one_workspace_is_found_by_the_next(turns: Stage) -> No
     }
     brought = await turns.run(ALICE, graph, **{name: photo})
     assert isinstance(brought.terminal, Succeeded)
+    places = brought.registered.values()
+    assert any(place.thumbnail_of for place in places), "what opens outputs runs as the user, too"
     left = await turns.told(ALICE, attacks.LEAVE_EVERYWHERE)
     assert len(left) >= 7, left
 

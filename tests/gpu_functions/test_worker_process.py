@@ -153,3 +153,13 @@ async def test_a_worker_works_while_redis_is_away(
         assert isinstance(await job.end(), Succeeded)
         assert await process.stop() == 0
     assert process.lines
+
+
+async def test_a_worker_that_may_not_become_its_user_says_so_and_ends(
+    front_door: FrontDoorDouble, tmp_path: Path
+) -> None:
+    async with worker(front_door, tmp_path, COMFY_USER="no-such-user") as started:
+        async with asyncio.timeout(20):
+            assert await started.process.wait() == 1
+        assert "there is no such user" in started.lines[-1]["message"]
+    assert front_door.claims == []
