@@ -3,8 +3,9 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
+import psycopg
 import pytest
 
 from app.config import Settings
@@ -164,3 +165,46 @@ def test_a_front_door_ends_quickly_with_streams_open(settings: Settings, round_:
     assert time.monotonic() - stopping < 4.0
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_more_streams_than_there_may_be_are_told_to_come_later(settings: Settings) -> None:
+    with opened_house(settings.model_copy(update={"max_streams": 1})) as house:
+        job = house.alice.submit()
+        with reading(house, job["id"]) as reader:
+            reader.wait_for("status")
+            for path in (f"/jobs/{job['id']}/events", "/events"):
+                refused = house.alice.http.get(path)
+                assert refused.status_code == 429
+                assert refused.json()["error"]["code"] == "too_many_streams"
+                assert int(refused.headers["Retry-After"]) > 0
+            assert house.alice.job(job["id"])["status"] == "queued", "polling goes on"
+            house.alice.http.post(f"/jobs/{job['id']}/cancel")
+        with reading(house, job["id"]) as reader:
+            reader.wait_for_end()
+        assert reader.frames[-1].data["status"] == "canceled", "there is room again"
+
+
+def test_readers_of_one_job_share_the_reading_of_its_log(house: House, settings: Settings) -> None:
+    job = house.alice.submit()
+    house.executor.claim()
+    with ExitStack() as stack:
+        readers = [stack.enter_context(reading(house, job["id"])) for _ in range(20)]
+        for reader in readers:
+            reader.wait_for("status")
+        before = reads_of_the_log(settings)
+        house.executor.send({"type": "log", "level": "info", "message": "x"})
+        for reader in readers:
+            reader.wait_for("status", "log")
+        assert reads_of_the_log(settings) - before < len(readers), "one for all"
+        house.executor.succeed()
+
+
+def reads_of_the_log(settings: Settings) -> int:
+    """Index scans of the event log in its database, once the backends have reported them."""
+    time.sleep(1.5)  # they report a second after they went idle
+    with psycopg.connect(settings.database_url) as connection:
+        row = connection.execute(
+            "select idx_scan from pg_stat_user_tables where relname = 'job_events'"
+        ).fetchone()
+    assert row is not None
+    return row[0]
