@@ -8,6 +8,7 @@ import asyncio
 import logging
 import shutil
 import time
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -275,10 +276,13 @@ class _Supervision:
     async def _clean_up(self) -> None:
         """After the job has its end, before the next one is claimed."""
         run = self.run_in
-        if run is None or run.running.exited.is_set():
+        if run is None:
             return
-        tasks = [run.forget(), self._ease_memory(run.running)]
+        tasks: list[Awaitable[None]] = []
+        if not run.running.exited.is_set():
+            tasks += [run.forget(), self._ease_memory(run.running)]
         if run.running.folders is not None:
+            # Also of a process that died: the next one takes over its folders.
             tasks.append(asyncio.to_thread(_delete_files, run, run.running.folders))
         await asyncio.gather(*tasks)
 

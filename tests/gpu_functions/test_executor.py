@@ -363,6 +363,17 @@ async def test_a_process_that_dies_is_reported_and_the_next_job_works(
     assert isinstance(after.terminal, Succeeded)
 
 
+async def test_a_process_that_dies_leaves_no_file_of_its_job(
+    engine: Bench, front_door: FrontDoorDouble
+) -> None:
+    crash = {"class_type": "BurstProbeCrash", "inputs": {"image": ["1", 0], "how": "kill"}}
+    save = {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}}
+    job = front_door.submit(image(5) | {"3": crash, "4": save}, inputs={"note.txt": b"mine"})
+    await failure_of(engine, front_door, job)
+    left = [files_below(engine.state / name) for name in ("input", "output", "temp")]
+    assert left == [[], [], []]
+
+
 async def test_a_frozen_process_is_a_stall_and_is_replaced(
     engine: Bench, front_door: FrontDoorDouble
 ) -> None:
