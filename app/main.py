@@ -106,6 +106,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     observability.measure(app)
     install_error_handlers(app)
+    # First, since routes are tried in turn, and nothing is asked as often as `/internal`.
+    app.include_router(executor_router, include_in_schema=False)
     for router in (
         welcome.router,
         health.router,
@@ -118,7 +120,6 @@ def create_app(settings: Settings) -> FastAPI:
         webhooks_router,
     ):
         app.include_router(router)
-    app.include_router(executor_router, include_in_schema=False)
     install_docs(app)
     return app
 

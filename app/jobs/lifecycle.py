@@ -72,12 +72,16 @@ class Lifecycle:
         Raises:
             AppError: 409 `stale_epoch`, 409 `event_gap` with the number expected, 422.
         """
-        cancel = False
+        moved: Moved | None = None
         try:
             for numbered in batch.transitions:
-                await self._transition(fence, numbered.client_seq, numbered.event)
-            if not _ends(batch):
+                moved = await self._transition(fence, numbered.client_seq, numbered.event)
+            if _ends(batch):
+                cancel = False
+            elif moved is None or batch.progress or batch.preview:
                 cancel = await self._sign_of_life(fence, batch)
+            else:
+                cancel = moved.cancel  # it renewed the lease as well: half the statements
         except StopError:
             return EventReply(stop=True, lease_s=self.settings.lease_s)
         return EventReply(cancel=cancel, lease_s=self.settings.lease_s)
@@ -155,13 +159,14 @@ class Lifecycle:
             self.feed.news(moved.id, moved.workspace_id, progress=progress, preview=preview)
         return cancel
 
-    async def _transition(self, fence: Fence, client_seq: int, event: Transition) -> None:
+    async def _transition(self, fence: Fence, client_seq: int, event: Transition) -> Moved | None:
         moved = await self._apply(fence, client_seq, event)
         if moved is None:
             await self._explain(fence, client_seq)
-            return
+            return None
         self.feed.moved(moved.told())
         _note(moved, event, fence)
+        return moved
 
     async def _apply(self, fence: Fence, client_seq: int, event: Transition) -> Moved | None:
         match event:

@@ -130,6 +130,8 @@ class Moved:
     lifetime: Lifetime | None = None
     notifies: bool = False
     """Its end wrote webhook deliveries, which are due now."""
+    cancel: bool = False
+    """Somebody wants it canceled."""
 
     @property
     def is_terminal(self) -> bool:

@@ -399,6 +399,7 @@ def moved(row: Row) -> Moved:
         epoch=row["epoch"],
         lifetime=_lifetime(row) if status in TERMINAL else None,
         notifies=row.get("notifies", False),
+        cancel=row.get("cancel", False),
     )
 
 
