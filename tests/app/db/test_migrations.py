@@ -17,6 +17,7 @@ from app.jobs.repository.retention import RetentionRepository
 from app.jobs.repository.transitions import Fence
 from infra.local.postgres import EmbeddedPostgres, running_postgres
 from tests.app.conftest import machine_of
+from tests.app.webhooks.statements import webhooks_work
 
 
 async def test_the_second_time_nothing_is_applied(database_url: str) -> None:
@@ -102,6 +103,7 @@ async def test_every_statement_runs_on_postgres_16_as_well(postgres_16: str) -> 
         fence = Fence(fence.job_id, again.moved.epoch)
         assert await machine.transitions.interrupt(fence, 1, error, restarts=False)
         assert await machine.transitions.cancel(machine.workspace_id, fence.job_id)
+        await webhooks_work(machine)
         fence = await machine.start()
         assert await machine.transitions.succeed(fence, 1, {})
         await machine.tick_in_time()
