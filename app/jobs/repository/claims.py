@@ -134,7 +134,8 @@ class ClaimRepository:
     database: Database
     lease_s: float
     max_running: int | None = None
-    """Of one workspace on local workers; None: no limit."""
+    """Of one workspace on local workers; None: no limit. Claims at the same moment count each other
+    not yet, so that it may be passed by as many."""
 
     async def next_local(self, claim: Claim, worker: Worker) -> Claimed | None:
         """Start the best ready job that this worker may run, or answer the same ticket."""
