@@ -1,5 +1,4 @@
 import asyncio
-import io
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -7,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import web
-from PIL import Image
 
 from gpu_functions.contract import (
     Canceled,
@@ -20,7 +18,7 @@ from gpu_functions.contract import (
 )
 from gpu_functions.executor import Outcome
 from tests.doubles.front_door import FrontDoorDouble, JobRecord, eventually
-from tests.gpu_functions.engine import Bench, bench, image, noise, saved, steps
+from tests.gpu_functions.engine import Bench, bench, image, saved, steps
 
 
 @pytest.fixture(scope="module")
@@ -170,49 +168,6 @@ async def test_an_expired_upload_url_is_replaced_by_a_fresh_one(
     places = [place for place in job.registered.values() if place.thumbnail_of is None]
     assert len(places) == 2
     assert len(job.output_names) == 1
-
-
-async def test_a_picture_comes_with_its_thumbnail(
-    engine: Bench, front_door: FrontDoorDouble
-) -> None:
-    job = front_door.submit(noise(1_024))
-    await engine.run(front_door, job)
-    [stored] = [event for event in job.events if isinstance(event, OutputStored)]
-    assert stored.thumbnail is not None
-    thumbnail = job.registered[stored.thumbnail]
-    assert (thumbnail.thumbnail_of, thumbnail.content_type) == (stored.asset_id, "image/webp")
-    with Image.open(io.BytesIO(front_door.files[str(stored.thumbnail)])) as shown:
-        assert (shown.format, shown.size) == ("WEBP", (512, 512))
-
-
-async def test_a_small_picture_is_its_own_thumbnail(
-    engine: Bench, front_door: FrontDoorDouble
-) -> None:
-    job = front_door.submit(image(0x123456, size=1_024))
-    await engine.run(front_door, job)
-    [stored] = [event for event in job.events if isinstance(event, OutputStored)]
-    assert stored.thumbnail is None
-    assert len(job.registered) == 1
-
-
-async def test_no_output_says_how_it_was_made_where_the_job_asks_for_that(
-    engine: Bench, front_door: FrontDoorDouble
-) -> None:
-    form = {"fps": 6.0, "lossless": True, "quality": 80, "method": "default"}
-    animated = {"images": ["3", 0], "filename_prefix": "a", **form}
-    graph = noise(64) | {"4": {"class_type": "SaveAnimatedWEBP", "inputs": animated}}
-    told = front_door.submit(graph)
-    await engine.run(front_door, told)
-    silent = front_door.submit(graph, strip_metadata=True)
-    await engine.run(front_door, silent)
-    assert all(b"class_type" in content for content in front_door.output_bytes(told))
-    assert not any(b"class_type" in content for content in front_door.output_bytes(silent))
-    for before, after in zip(
-        sorted(front_door.output_bytes(told)), sorted(front_door.output_bytes(silent)), strict=True
-    ):
-        with Image.open(io.BytesIO(before)) as one, Image.open(io.BytesIO(after)) as other:
-            assert one.format == other.format
-            assert one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
 
 
 async def test_storage_that_stays_broken_fails_the_job(
