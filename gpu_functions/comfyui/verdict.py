@@ -19,6 +19,13 @@ _MODEL_SUFFIXES = (
     ".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".gguf", ".onnx", ".pkl",
 )  # fmt: skip
 _MODEL_INPUTS = ("ckpt_", "unet_", "lora_", "vae_", "clip_", "control_net", "style_model", "model_")
+_ADVICE = {
+    FailureCode.GPU_OOM: "The GPU's memory was too small. Make pictures, batches or frame counts "
+    "smaller, use a smaller or quantised model, or a GPU with more memory.",
+    FailureCode.OUT_OF_MEMORY: "The machine's memory was too small. Make batches or frame counts "
+    "smaller, or give the worker more memory.",
+}
+"""What helps comes first: torch's own words are long, and a message may be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,10 @@ def _node_failed(data: Json, redact: Redactor) -> Verdict:
     kind = str(data.get("exception_type") or "")
     text = str(data.get("exception_message") or kind or "The node failed without a message.")
     code, restart_needed = _classify(kind, text.lower())
+    said = f"{kind}: {text}" if kind and not text.startswith(kind) else text
     failure = Failure(
         code=code,
-        message=redact.text(f"{kind}: {text}" if kind and not text.startswith(kind) else text),
+        message=redact.text(f"{_ADVICE[code]}\n{said}" if code in _ADVICE else said),
         node_id=_short(data.get("node_id"), redact),
         class_type=_short(data.get("node_type"), redact),
         traceback=redact.traceback(as_list(data.get("traceback"))),

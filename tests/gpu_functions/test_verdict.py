@@ -50,7 +50,11 @@ def test_a_node_that_raises_is_named_with_its_traceback_and_nothing_else(
 def test_memory_of_the_gpu_that_ran_out_is_told_from_other_errors(
     histories: dict[str, Any],
 ) -> None:
-    assert failed(histories["error-oom"]).code is FailureCode.GPU_OOM
+    failure = failed(histories["error-oom"])
+    assert failure.code is FailureCode.GPU_OOM
+    advice, said = failure.message.split("\n", 1)
+    assert "smaller" in advice
+    assert "OutOfMemoryError" in said
     assert not judge(histories["error-oom"], REDACT).restart_needed
 
 
