@@ -261,7 +261,8 @@ def test_anothers_file_looks_like_none(house: House) -> None:
         ("extra_data", {"other": "x"}),
         ("deadline_s", -1),
         ("max_tries", 0),
-        ("webhook_url", "https://example.com"),
+        ("webhook_url", 7),
+        ("webhook_url", "https://example.com/" + "x" * 2_048),
     ],
 )
 def test_a_field_out_of_range_is_refused(house: House, field: str, value: Any) -> None:
