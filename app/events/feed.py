@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from app.db.redis import HINTS_CHANNEL, LATEST_EXPIRES_S, latest_key
@@ -29,8 +30,19 @@ RECONNECT_S: Final = 1.0
 POLL_WITH_HINTS_S: Final = 15.0
 POLL_WITHOUT_HINTS_S: Final = 1.0
 MAX_PENDING_HINTS: Final = 10_000
+MAX_TOGETHER: Final = 100
 
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    """What waits for Redis: never the news themselves, which are large and soon old."""
+
+    message: bytes
+    job_id: UUID | None = None
+    news: tuple[str, ...] = ()
+    """Which of the job's news changed; none of them: it began anew, and has no news."""
 
 
 @dataclass(slots=True)
@@ -44,9 +56,7 @@ class Feed:
     """Told of every transition that this process committed."""
     me: str = field(default_factory=lambda: secrets.token_hex(8))
     _heard_at: float = -1e9
-    _outbox: asyncio.Queue[tuple[bytes, UUID | None, dict[str, bytes] | None]] = field(
-        default_factory=lambda: asyncio.Queue(MAX_PENDING_HINTS)
-    )
+    _outbox: asyncio.Queue[_Hint] = field(default_factory=lambda: asyncio.Queue(MAX_PENDING_HINTS))
 
     def reliable(self) -> bool:
         """Whether a hint sent by another process would be heard within a second."""
@@ -78,12 +88,9 @@ class Feed:
         if progress is None and preview is None:
             return
         self.hub.news(job_id, workspace_id, progress=progress, preview=preview)
-        kept = {
-            name: orjson.dumps(value)
-            for name, value in (("progress", progress), ("preview", preview))
-            if value is not None
-        }
-        self._send({"j": str(job_id), "w": str(workspace_id)}, job_id, kept)
+        given = {"progress": progress, "preview": preview}
+        names = tuple(name for name, value in given.items() if value is not None)
+        self._send({"j": str(job_id), "w": str(workspace_id)}, job_id, names)
 
     def keys_changed(self) -> None:
         """A key was revoked: every front door drops its cache."""
@@ -113,15 +120,12 @@ class Feed:
             tasks.create_task(self._ticker())
 
     def _send(
-        self,
-        hint: dict[str, Any],
-        job_id: UUID | None = None,
-        kept: dict[str, bytes] | None = None,
+        self, hint: dict[str, Any], job_id: UUID | None = None, news: tuple[str, ...] = ()
     ) -> None:
         if self.redis is None:
             return
         try:
-            self._outbox.put_nowait((orjson.dumps({"m": self.me, **hint}), job_id, kept))
+            self._outbox.put_nowait(_Hint(orjson.dumps({"m": self.me, **hint}), job_id, news))
         except asyncio.QueueFull:
             log.warning("redis does not take hints; readers look for themselves")
 
@@ -145,15 +149,26 @@ class Feed:
 
     async def _sender(self, redis: Redis) -> None:
         while _wanted():
-            message, job_id, kept = await self._outbox.get()
+            hints = [await self._outbox.get()]
+            while len(hints) < MAX_TOGETHER and not self._outbox.empty():
+                hints.append(self._outbox.get_nowait())
             async with redis.pipeline(transaction=False) as pipe:
-                if job_id is not None and kept is None:
-                    pipe.delete(latest_key(job_id))
-                elif job_id is not None:
-                    pipe.hset(latest_key(job_id), mapping=kept)
-                    pipe.expire(latest_key(job_id), LATEST_EXPIRES_S)
-                pipe.publish(HINTS_CHANNEL, message)
+                for hint in hints:
+                    if hint.job_id is not None:
+                        self._keep(pipe, hint.job_id, hint.news)
+                    pipe.publish(HINTS_CHANNEL, hint.message)
                 await pipe.execute()
+
+    def _keep(self, pipe: Pipeline, job_id: UUID, news: tuple[str, ...]) -> None:
+        """For who joins late at another front door: the newest at the time of sending."""
+        latest = self.hub.latest(job_id)
+        known = {"progress": latest.progress, "preview": latest.preview}
+        kept = {name: orjson.dumps(known[name]) for name in news if known[name] is not None}
+        if not news:
+            pipe.delete(latest_key(job_id))
+        elif kept:
+            pipe.hset(latest_key(job_id), mapping=kept)
+            pipe.expire(latest_key(job_id), LATEST_EXPIRES_S)
 
     async def _listener(self, redis: Redis) -> None:
         async with redis.pubsub(ignore_subscribe_messages=True) as channel:

@@ -1,25 +1,39 @@
-"""G6: from an executor's event to the reader of its job's stream, beside the event's own POST."""
+"""G6: from an executor's event to the reader of its job's stream, beside the event's own POST.
+
+G7: how many events one front door takes, and their CPU beside the statement that each of them is.
+"""
 
 import asyncio
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import httpx
+import orjson
+import psutil
 import pytest
 
 from app.config import Settings
+from app.db.postgres import open_database
+from app.jobs.repository.transitions import Fence, TransitionRepository
 from app.jobs.tokens import Tokens, WorkerGrant
 from app.secret import Keyring
 from tests.app.conftest import make_caller
 from tests.app.front_door import Executor
-from tests.bench.served import served
+from tests.bench.served import Light, served, served_process
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(240)]
 
 EVENTS = 300
 PAUSE_S = 0.02
+SENDERS = 16
+EACH = 40
+ROUNDS = 6
+INGEST_PASS = 9.0
+"""Times the CPU of the bare statement through the same pool: HTTP, the token, one statement."""
 RATIO_PASS = 4.0
 """A reader is one commit, one hint and one read behind the POST; a poll would be a hundred."""
 
@@ -79,3 +93,98 @@ def test_an_event_reaches_its_reader(
             f"its own POST: {post:.1f} ms; ratio {p50 / post:.2f} (pass ≤ {RATIO_PASS})"
         )
     assert p50 / post <= RATIO_PASS
+
+
+@dataclass(slots=True)
+class Sender:
+    """A run and a keep-alive connection to report it on."""
+
+    light: Light
+    fence: Fence
+    client_seq: int = 0
+
+    @classmethod
+    def of(cls, executor: Executor) -> "Sender":
+        """Of the job it has just claimed."""
+        ticket = executor.ticket
+        light = Light.of(executor.url, ticket["event_token"])
+        return cls(light, Fence(UUID(ticket["job_id"]), ticket["epoch"]))
+
+    def post(self) -> None:
+        """Report lines one after the other, as an executor does."""
+        for _ in range(EACH):
+            self.client_seq += 1
+            numbered = {"client_seq": self.client_seq, "event": {"type": "log", **LINE}}
+            body = orjson.dumps({"transitions": [numbered]})
+            status, said = self.light.call(
+                "POST", f"/internal/jobs/{self.fence.job_id}/events", body
+            )
+            assert status == 200, said
+
+    async def write(self, transitions: TransitionRepository) -> None:
+        """The same lines, straight into the database."""
+        for _ in range(EACH):
+            self.client_seq += 1
+            assert await transitions.log(self.fence, self.client_seq, LINE) is not None
+
+
+LINE = {"level": "info", "message": "a line as a node would write it, of some length"}
+
+
+def test_taking_an_event_costs_few_of_its_statements(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings.model_copy(update={"database_pool_size": 10})
+    loop = asyncio.new_event_loop()
+    opened = open_database(settings.database_url, size=10)
+    transitions = TransitionRepository(loop.run_until_complete(opened.__aenter__()), 30.0)
+    with served_process(settings) as (url, process), ThreadPoolExecutor(SENDERS) as pool:
+        caller = asyncio.run(make_caller(settings, url, "alice"))
+        grant = WorkerGrant(workspaces=None, environments=["local"], slots=SENDERS)
+        executor = Executor(url, Tokens(Keyring.load(settings)).worker(grant))
+        executor.register()
+        senders: list[Sender] = []
+        for _ in range(SENDERS):
+            caller.submit()
+            assert executor.claim() is not None
+            senders.append(Sender.of(executor))
+        seen = psutil.Process(process.pid)
+
+        async def straight() -> None:
+            await asyncio.gather(*(sender.write(transitions) for sender in senders))
+
+        def taken() -> float:
+            began = time.perf_counter()
+            list(pool.map(Sender.post, senders))
+            return SENDERS * EACH / (time.perf_counter() - began)
+
+        def floor() -> float:
+            began = cpu_s(psutil.Process())
+            loop.run_until_complete(straight())
+            return cpu_s(psutil.Process()) - began
+
+        taken()
+        floor()
+        before = cpu_s(seen)
+        rates, floors = zip(*((taken(), floor()) for _ in range(ROUNDS)), strict=True)
+        spent_s = cpu_s(seen) - before
+        for sender in senders:
+            sender.light.connection.close()
+        executor.client.close()
+        caller.http.close()
+    loop.run_until_complete(opened.__aexit__(None, None, None))
+    loop.close()
+    each_ms, floor_ms = (s * 1_000 / (ROUNDS * SENDERS * EACH) for s in (spent_s, sum(floors)))
+    with capsys.disabled():
+        print(
+            f"\n  G7 events taken: {statistics.median(rates):.0f}/s (goal ≥ 1,000) at {each_ms:.2f} ms CPU "
+            f"each (goal ≤ 0.7); the statement alone: {floor_ms:.2f} ms; "
+            f"ratio {each_ms / floor_ms:.1f} (pass ≤ {INGEST_PASS})"
+        )
+    assert each_ms / floor_ms <= INGEST_PASS
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """What it has spent."""
+    times = process.cpu_times()
+    return times.user + times.system
