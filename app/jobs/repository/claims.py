@@ -84,7 +84,7 @@ CLAIM_LOCAL: LiteralString = _claim("""
         where q.workspace_id = turn.workspace_id and q.backend = 'local' and q.status = 'queued'
           and q.environment = %(environment)s and q.run_after <= now()
           and q.cancel_requested_at is null
-        order by q.priority desc, q.run_after, q.id limit 1 for update skip locked) as ready
+        order by q.priority desc, q.id limit 1 for update skip locked) as ready
     where (%(max_running)s::int is null or (
            select count(*) from app.jobs w
            where w.workspace_id = turn.workspace_id and w.backend = 'local' and w.status = 'running'

@@ -41,7 +41,7 @@ DISPATCH = transition(
         select id from app.jobs
         where status = 'queued' and backend = %(backend)s and run_after <= now()
           and cancel_requested_at is null and (%(id)s::uuid is null or id = %(id)s)
-        order by priority desc, run_after, id limit 1 for update skip locked
+        order by priority desc, id limit 1 for update skip locked
     ),""",
     after=f""", sent as (
         insert into app.job_dispatches (dispatch_id, job_id, backend, lease_expires_at)

@@ -1,17 +1,10 @@
 """Where a job stands in the queue when it is started again."""
 
-import pytest
-
 from app.jobs.repository.transitions import Fence
 from gpu_functions.contract import FailureCode
 from tests.app.conftest import Machine
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the queue is ordered by run_after: a retry goes behind jobs that were submitted later, "
-    "while its deadline, which counts from the first start, runs on",
-)
 async def test_a_job_whose_comfyui_crashed_keeps_its_place_before_later_ones(
     machine: Machine,
 ) -> None:
