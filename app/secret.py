@@ -5,7 +5,7 @@ HKDF-SHA256 (RFC 5869) with one label per purpose: a key of one kind opens no ot
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,13 +32,16 @@ class SecretError(Exception):
 class Keyring:
     """Derives a 32-byte key per purpose."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
+    _keys: dict[Purpose, bytes] = field(default_factory=dict[Purpose, bytes], repr=False)
 
     def key(self, purpose: Purpose) -> bytes:
         """The key for one purpose; the same for the same secret, on every front door."""
-        return HKDF(
-            algorithm=hashes.SHA256(), length=32, salt=b"comfyburst", info=purpose.encode()
-        ).derive(self.secret)
+        if purpose not in self._keys:
+            self._keys[purpose] = HKDF(
+                algorithm=hashes.SHA256(), length=32, salt=b"comfyburst", info=purpose.encode()
+            ).derive(self.secret)
+        return self._keys[purpose]
 
     def seal(self, purpose: Purpose, owner: bytes, plain: bytes) -> bytes:
         """Nonce and ciphertext (AES-256-GCM), bound to the row that owns it."""
