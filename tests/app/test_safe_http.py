@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime
-import ipaddress
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from httpx_secure import SSRFProtectionError
 
-from app.resolver import SystemResolver
 from app.safe_http import Reply, SafeHttp, UnreachableError, open_safe_http
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -388,22 +386,3 @@ def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext
         cadata=made.public_bytes(serialization.Encoding.PEM).decode()
     )
     return server, trust
-
-
-async def test_the_systems_resolver_answers_in_a_thread_of_its_own() -> None:
-    resolve = SystemResolver()
-    found = [ipaddress.ip_address(a) for a in await resolve("localhost", 80)]
-    assert found
-    assert all(a.is_loopback for a in found)
-    for name in ("a" * 70 + ".test", "nothing.invalid"):
-        with pytest.raises((OSError, UnicodeError)):
-            await resolve(name, 80)
-
-
-async def test_who_gives_up_a_question_leaves_its_slot_taken_until_it_is_answered() -> None:
-    resolve = SystemResolver(asyncio.Semaphore(1))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0):
-            await resolve("localhost", 80)
-    async with asyncio.timeout(5):
-        assert await resolve("localhost", 80)
