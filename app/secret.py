@@ -33,7 +33,9 @@ class Keyring:
     """Derives a 32-byte key per purpose."""
 
     secret: bytes = field(repr=False)
-    _keys: dict[Purpose, bytes] = field(default_factory=dict[Purpose, bytes], repr=False)
+    _keys: dict[Purpose, bytes] = field(
+        default_factory=dict[Purpose, bytes], repr=False, compare=False
+    )
 
     def key(self, purpose: Purpose) -> bytes:
         """The key for one purpose; the same for the same secret, on every front door."""
