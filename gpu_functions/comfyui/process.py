@@ -24,6 +24,7 @@ from gpu_functions.comfyui.client import ComfyClient, ComfyUnreachableError, con
 from gpu_functions.comfyui.housing import Housing
 from gpu_functions.comfyui.launch import Launch
 from gpu_functions.comfyui.logfile import LogFile
+from gpu_functions.comfyui.strays import end_strays
 from gpu_functions.contract import FailureCode, Json
 from gpu_functions.isolation.user import IsolationError
 from gpu_functions.media.process import MediaProcess
@@ -115,9 +116,10 @@ class OwnedComfyUI:
         return self._running
 
     async def discard(self) -> bool:
-        """Kill the whole process group."""
+        """Kill the whole process group, and what left it."""
         child, self.child, self._running = self.child, None, None
         if child is not None and child.returncode is None:
+            end_strays(child.pid)
             _kill_group(child, signal.SIGKILL)
             await child.wait()
         await self._disconnect()
@@ -128,6 +130,7 @@ class OwnedComfyUI:
     async def stop(self) -> None:
         """Ask the child to end (it removes its temp folder), then kill what is left."""
         if self.child is not None and self.child.returncode is None:
+            end_strays(self.child.pid)
             _kill_group(self.child, signal.SIGTERM)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_GRACE_S):

@@ -14,6 +14,7 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> None:
@@ -22,8 +23,11 @@ def main() -> None:
     if confinement != "-":
         _confine(confinement)
     if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
         # After the change of user, which clears it.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Daemons it leaves stay its children, where they can be found and ended with it (strays.py).
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != int(parent):
         sys.exit("the parent is gone already")
     try:

@@ -34,6 +34,20 @@ async def main():
 asyncio.run(main())
 """
 
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    with open("daemon.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename("daemon.new", "daemon")
+    time.sleep(600)
+os.wait()
+time.sleep(600)
+"""
+
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncGenerator[Bench, None]:
@@ -70,6 +84,19 @@ async def test_a_comfyui_that_never_answers_is_ended(tmp_path: Path) -> None:
     comfy = failing(tmp_path, "import time; print('loading', flush=True); time.sleep(60)", 0.7)
     assert "loading" in await boot_failure(comfy)
     assert comfy.child is None
+
+
+async def test_what_daemonised_ends_with_the_comfyui_it_came_from(tmp_path: Path) -> None:
+    await boot_failure(failing(tmp_path, DAEMON, timeout_s=3))
+    daemon = int((tmp_path / "state" / "daemon").read_text())
+    await eventually(lambda: not psutil.pid_exists(daemon) or _is_zombie(daemon))
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def test_a_running_one_is_used_again_and_a_dead_one_replaced(engine: Bench) -> None:
