@@ -55,9 +55,8 @@ class Executors:
     _zombies: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
 
     async def run(self, count: int) -> None:
-        """Register, then claim and run until canceled."""
+        """Claim and run until canceled."""
         tokens = [self.stack.worker_token() for _ in range(count)]
-        await self._register(tokens[0])
         try:
             async with asyncio.TaskGroup() as group:
                 for token in tokens:
@@ -71,11 +70,12 @@ class Executors:
         while self._zombies:
             await asyncio.gather(*self._zombies, return_exceptions=True)
 
-    async def _register(self, token: str) -> None:
+    async def register(self) -> None:
+        """Say what they can run: before it no job of theirs is taken."""
         body: Json = {"comfyui_version": "soak", "is_engine": True, "python_version": "3"}
         body |= {"devices": [], "object_info": OBJECT_INFO, "output_kinds": ["image"]}
         path = f"/internal/environments/{ENVIRONMENT}/soak"
-        await self.insist("PUT", path, token, body)
+        await self.insist("PUT", path, self.stack.worker_token(), body)
 
     async def _work(self, token: str) -> None:
         while True:
@@ -156,7 +156,7 @@ class _Run:
             asset_id = await self._put_output()
             await self._say([self._numbered({"type": "output", "asset_id": asset_id})])
         ending = self._numbered(self._ending())
-        if await self._say([]) and plan.heeds_cancel:
+        if plan.asks and await self._say([]) and plan.heeds_cancel:
             ending["event"] = {"type": "canceled"}
         await self._say([ending])
         if plan.manner == "late" and self.said:

@@ -87,6 +87,7 @@ class _Soak:
             callers = Callers(stack, seed, direct, asyncio.Semaphore(OUTSTANDING))
             executors = Executors(stack, seed, proxied)
             faults = Faults(stack, random.Random(seed))  # noqa: S311 - chance, not secrecy
+            await executors.register()
             started = time.monotonic()
             playing = asyncio.create_task(executors.run(self.options.executors))
             hurting = asyncio.create_task(faults.run())

@@ -14,6 +14,7 @@ from infra.soak.stack import ENVIRONMENT
 REAL_EVERY: Final = 20
 CANCELED: Final = 0.08
 MAX_TRIES: Final = 4
+_ASKS: Final = 0.4
 
 Ending = Literal["succeeded", "user", "oom", "infra", "interrupted", "silence", "zombie"]
 Manner = Literal["plain", "twice", "reordered", "late"]
@@ -65,6 +66,8 @@ class RunPlan:
 
     logs: int
     outputs: int
+    asks: bool
+    """Sends a heartbeat before its end, and hears there of a cancel."""
     pause_s: float
     ending: Ending
     manner: Manner
@@ -88,8 +91,9 @@ def run_plan(seed: int, number: int, epoch: int) -> RunPlan:
     """How a start of that job goes; another start goes another way."""
     chance = _chance(seed, number, epoch)
     return RunPlan(
-        logs=chance.choice((0, 0, 1, 3)),
-        outputs=chance.choice((0, 0, 0, 1, 2)),
+        logs=chance.choice((0, 0, 0, 1, 3)),
+        outputs=chance.choice((0, 0, 0, 0, 0, 0, 1, 2)),
+        asks=chance.random() < _ASKS,
         pause_s=chance.choice((0.0, 0.0, 0.02, 0.2)),
         ending=_chosen(chance, _ENDINGS),
         manner=_chosen(chance, _MANNERS),

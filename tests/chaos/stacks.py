@@ -35,6 +35,7 @@ SHORT = {
     "COMFYBURST_STALL_TIMEOUT_S": str(STALL_S),
     "COMFYBURST_CANCEL_GRACE_S": "3",
     "DATABASE_TIMEOUT_S": "2",
+    "COMFYBURST_STREAM_STALL_S": "5",
 }
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "expired"})
 _ENGINE = "comfy_images.engine"

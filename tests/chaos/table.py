@@ -118,13 +118,13 @@ def proofs() -> dict[int, list[str]]:
     """The tests of every row, as `file::test`."""
     found = {row: list[str]() for row in ROWS}
     for path in sorted(HERE.glob("test_*.py")):
-        for name, docstring in tests_of(path):
+        for name, docstring in named_tests(path):
             for row in dict.fromkeys(map(int, _REFERENCE.findall(docstring))):
                 found[row].append(f"{path.relative_to(ROOT)}::{name}")
     return {row: [*tests, *ELSEWHERE.get(row, ())] for row, tests in found.items()}
 
 
-def tests_of(path: Path) -> Iterator[tuple[str, str]]:
+def named_tests(path: Path) -> Iterator[tuple[str, str]]:
     """The names of the tests in a file, and their docstrings."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name[:5] == "test_":

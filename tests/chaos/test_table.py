@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.table import ELSEWHERE, PAGE, ROOT, ROWS, page, proofs, tests_of
+from tests.chaos.table import ELSEWHERE, PAGE, ROOT, ROWS, page, proofs, named_tests
 
 pytestmark = pytest.mark.chaos
 
@@ -15,7 +15,7 @@ def test_every_row_is_proven_by_a_test() -> None:
 def test_every_test_that_is_named_exists() -> None:
     for test in (test for tests in ELSEWHERE.values() for test in tests):
         path, _, name = test.partition("::")
-        assert name in dict(tests_of(ROOT / path)), test
+        assert name in dict(named_tests(ROOT / path)), test
 
 
 def test_the_page_says_which() -> None:
