@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.table import ELSEWHERE, PAGE, ROOT, ROWS, page, proofs, named_tests
+from tests.chaos.table import ELSEWHERE, PAGE, ROOT, ROWS, named_tests, page, proofs
 
 pytestmark = pytest.mark.chaos
 
