@@ -148,7 +148,10 @@ class Launch:
 
     def confinement(self, user: ComfyUser, environ: Mapping[str, str]) -> Confinement:
         """How the child is started as `user`; once the folders are made."""
-        ours = [Path(__file__).parents[1], *filter(None, [_our_nodes()])]
+        ours = [Path(__file__).parents[1]]
+        nodes = _our_nodes()
+        if nodes is not None:
+            ours.append(nodes.parent if self.is_engine else nodes)
         needed = [*ours, *self._prefixes, *self._trees(environ)]
         return Confinement(user, self.state, tuple(needed))
 
