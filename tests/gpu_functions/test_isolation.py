@@ -136,14 +136,14 @@ async def test_nothing_of_one_workspace_is_found_by_the_next(turns: Stage) -> No
 @only_root
 async def test_every_process_of_the_user_is_dead_before_the_next_workspace(turns: Stage) -> None:
     sleeper, _ = await turns.told(ALICE, attacks.DAEMONS)
-    assert psutil.pid_exists(sleeper)
+    assert sleeper in processes_of(turns.uid)
 
     await turns.told(BOB, "result = 1")
 
     family = {turns.bench.pid, *(c.pid for c in psutil.Process(turns.bench.pid).children())}
     others = {psutil.Process(pid).ppid() for pid in processes_of(turns.uid)} - family
     assert others <= {os.getpid()}, "a process of the user is no child of the new ComfyUI"
-    assert not psutil.pid_exists(sleeper)
+    assert sleeper not in processes_of(turns.uid)
 
 
 @only_root
