@@ -118,7 +118,7 @@ def away(stack: Running) -> Generator[None]:
 
 
 def test_an_immediate_restart_of_postgres_costs_seconds_and_no_try(stack: Running) -> None:
-    """Row 12: `pg_ctl -m immediate`; callers hear 503 with Retry-After, executors wait."""
+    """Row 12: `pg_ctl -m immediate`; callers wait a little or hear 503 with Retry-After, executors wait."""
     job_id = stack.submit(steps(40, 0.1))
     stack.wait_for(job_id, "running")
     stop_postgres_at_once(stack)
@@ -136,8 +136,7 @@ def test_an_immediate_restart_of_postgres_costs_seconds_and_no_try(stack: Runnin
             )
         )
     refused = answers[:-1]
-    assert refused, "the first one finds nobody"
-    assert {reply.status_code for reply in refused} == {503}
+    assert {reply.status_code for reply in refused} <= {503}
     assert all(1 <= int(reply.headers["retry-after"]) <= 5 for reply in refused)
     job, other = ended_job(stack, job_id), ended_job(stack, answers[-1].json()["id"])
     assert (job["status"], job["tries"]) == ("succeeded", 1)
