@@ -66,6 +66,7 @@ def served_process(settings: Settings) -> Generator[tuple[str, subprocess.Popen[
             "DATABASE_URL": settings.database_url,
             "REDIS_URL": settings.redis_url,
             "DATABASE_POOL_SIZE": str(settings.database_pool_size),
+            "COMFYBURST_MAX_QUEUED": str(settings.max_queued),
             "COMFYBURST_STATE": str(settings.state),
             "COMFYBURST_LISTEN_FD": str(listener.fileno()),
             "COMFYBURST_LOG_LEVEL": "warning",

@@ -89,7 +89,9 @@ async def test_many_callers_submit_at_once(
 ) -> None:
     async with open_database(settings.database_url, size=AT_ONCE) as database:
         transitions = TransitionRepository(database, 30.0)
-        settings = settings.model_copy(update={"database_pool_size": AT_ONCE})
+        # Nothing is started here, so that all that is submitted waits.
+        room = {"database_pool_size": AT_ONCE, "max_queued": 1_000_000}
+        settings = settings.model_copy(update=room)
         with served_process(settings) as (url, process):
             caller = await make_caller(settings, url, "alice")
             grant = WorkerGrant(workspaces=None, environments=["local"], slots=1)
