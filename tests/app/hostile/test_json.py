@@ -13,6 +13,8 @@ from tests.app.hostile.wire import Wire
 pytestmark = pytest.mark.usefixtures("nothing_kept")
 
 MEBIBYTE = 1 << 20
+HANG_S = 30.0
+"""What costs more than its length takes minutes: a bound on that, not on the machine."""
 
 
 def workflow(value: str) -> bytes:
@@ -64,7 +66,7 @@ def test_what_is_not_quite_json_is_422(wire: Wire, body: bytes) -> None:
     started = time.monotonic()
     reply = wire.submit(body)
     assert (reply.status, reply.code) == (422, "invalid_json"), reply.body
-    assert time.monotonic() - started < 5.0
+    assert time.monotonic() - started < HANG_S
 
 
 def test_no_body_makes_the_front_door_grow_by_a_hundred_megabytes(wire: Wire) -> None:
