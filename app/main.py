@@ -34,6 +34,7 @@ from app.jobs.claiming import ClaimService
 from app.jobs.dispatch.celery import CeleryBell
 from app.jobs.event_routes import router as events_router
 from app.jobs.executor_routes import router as executor_router
+from app.jobs.idempotency import Replays
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.notice import JobNotices, LastingLinks
 from app.jobs.reaper import Reaper
@@ -265,6 +266,7 @@ class _Parts:
         transitions = TransitionRepository(database, settings.lease_s)
         queries = JobQueries(database)
         secrets, tokens = SecretBox(keyring), Tokens(keyring)
+        replays = Replays(queries, settings.idempotency)
         room = WaitingRoom(ReadyRepository(database), settings.max_queued)
         provide(
             app,
@@ -285,6 +287,7 @@ class _Parts:
                 queries=queries,
                 assets=assets,
                 environments=environments,
+                replays=replays,
                 room=room,
                 secrets=secrets,
                 feed=feed,
@@ -296,6 +299,7 @@ class _Parts:
                 queries=queries,
                 assets=assets,
                 environments=environments,
+                replays=replays,
                 room=room,
                 secrets=secrets,
                 feed=feed,

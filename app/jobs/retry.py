@@ -13,6 +13,7 @@ from app.events.feed import Feed
 from app.ids import uuid7
 from app.jobs.capacity import WaitingRoom
 from app.jobs.dispatch.routing import Choice, choose_backend
+from app.jobs.idempotency import Replays, check_key
 from app.jobs.models import Job, JobFilter
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.retrying import NewRetry, Old, RetryRepository
@@ -38,6 +39,7 @@ class RetryService:
     queries: JobQueries
     assets: AssetRepository
     environments: EnvironmentService
+    replays: Replays
     room: WaitingRoom
     secrets: SecretBox
     feed: Feed
@@ -55,22 +57,16 @@ class RetryService:
 
         Raises:
             NotFoundError: there is no such job
-            AppError: 409 `job_not_ended`, 422 `missing_asset`, `backend_unavailable`,
+            AppError: 400 `invalid_request`, 409 `job_not_ended`, 422 `missing_asset`, `backend_unavailable`,
                 `idempotency_key_reuse`, 429 `queue_full`.
         """
+        check_key(idempotency_key)
         new_id = await self._again(workspace_id, job_id, partner_keys, idempotency_key)
         if new_id is not None:
             return await self._job(workspace_id, new_id), False
         assert idempotency_key is not None, "only a key that is taken keeps a retry out"
-        earlier = await self.queries.by_idempotency_key(workspace_id, idempotency_key)
-        if earlier is None or earlier[1] != _hash(job_id):
-            raise AppError(
-                422,
-                "idempotency_key_reuse",
-                "This Idempotency-Key has been used; its job is named in the details.",
-                details={"job_id": str(earlier[0].id)} if earlier else None,
-            )
-        return earlier[0], True
+        earlier = await self.replays.earlier(workspace_id, idempotency_key, _hash(job_id))
+        return earlier, True
 
     async def retry_all(
         self, workspace_id: UUID, wanted: JobFilter, codes: list[str] | None, limit: int

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.config import Settings
-from app.errors import AppError, NotFoundError
+from app.errors import NotFoundError
 from app.http import json_response, parse_id
 from app.identity.auth import Writer
 from app.jobs.links import links_of
@@ -15,7 +15,7 @@ from app.jobs.render import render_job
 from app.jobs.retry import RetryService
 from app.jobs.routes import IdempotencyKey, JobId
 from app.jobs.schemas import ExtraData, JobOut, Label, Tag
-from app.jobs.submit import MAX_KEY_LENGTH, partner_keys
+from app.jobs.submit import partner_keys
 from app.jobs.transitions import EndedStatus
 from app.json_input import has_body, read_model
 from app.provided import provided
@@ -121,8 +121,6 @@ async def retry_job(
     job_id = parse_id(id)
     if job_id is None:
         raise NotFoundError("job")
-    if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_LENGTH:
-        raise AppError(400, "invalid_request", "Idempotency-Key: 1 to 255 characters.")
     wanted = RetryRequest()
     if has_body(request):
         limit = provided(request, Settings).max_json_bytes

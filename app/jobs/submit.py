@@ -24,6 +24,7 @@ from app.identity.keys import is_well_formed
 from app.ids import uuid7
 from app.jobs.capacity import WaitingRoom
 from app.jobs.dispatch.routing import choose_backend
+from app.jobs.idempotency import Replays, check_key
 from app.jobs.models import Job, JobInput, JsonObject, NewJob, NewWebhook
 from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository, moved
@@ -40,8 +41,6 @@ from app.workflows.validate import validate
 
 log = logging.getLogger(__name__)
 
-MAX_KEY_LENGTH = 255
-
 
 @dataclass(frozen=True, slots=True)
 class SubmitService:
@@ -51,6 +50,7 @@ class SubmitService:
     queries: JobQueries
     assets: AssetRepository
     environments: EnvironmentService
+    replays: Replays
     room: WaitingRoom
     secrets: SecretBox
     webhooks: EndpointService
@@ -68,15 +68,15 @@ class SubmitService:
                 `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`,
                 `invalid_webhook_url`, 429 `queue_full`.
         """
-        if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_LENGTH:
-            raise AppError(400, "invalid_request", "Idempotency-Key: 1 to 255 characters.")
+        check_key(idempotency_key)
         request_hash = _hash(request) if idempotency_key else None
         new = await self._prepare(workspace_id, request, idempotency_key, request_hash)
         row = await self._record(new)
         if row is None:
             assert idempotency_key is not None
             assert request_hash is not None
-            return await self._replay(workspace_id, idempotency_key, request_hash), True
+            earlier = await self.replays.earlier(workspace_id, idempotency_key, request_hash)
+            return earlier, True
         recorded = moved(row)
         self.feed.moved(recorded.told())
         self.wake(new.backend)
@@ -168,22 +168,6 @@ class SubmitService:
         found = {str(i): (_file_name(asset), asset) for i, asset in by_id.items()}
         found |= {path: (_file_name(asset), asset) for path, asset in by_path.items()}
         return found
-
-    async def _replay(self, workspace_id: UUID, key: str, request_hash: bytes) -> Job:
-        earlier = await self.queries.by_idempotency_key(workspace_id, key)
-        if earlier is None:
-            raise AppError(
-                503, "upstream_error", "Try again shortly.", headers={"Retry-After": "1"}
-            )
-        job, earlier_hash = earlier
-        if self.settings.idempotency == "reject" or earlier_hash != request_hash:
-            raise AppError(
-                422,
-                "idempotency_key_reuse",
-                "This Idempotency-Key has been used; its job is named in the details.",
-                details={"job_id": str(job.id)},
-            )
-        return job
 
 
 def _hash(request: JobRequest) -> bytes:
