@@ -1,0 +1,1 @@
+"""Environments on this machine: their files, their models, an install of one."""
