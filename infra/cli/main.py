@@ -250,5 +250,13 @@ def keys(context: typer.Context) -> None:
     group(context.args, prog_name="comfyburst keys")
 
 
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def environments(context: typer.Context) -> None:
+    """Check, lock, install and import environments: see `comfyburst environments --help`."""
+    from infra.cli.environments import environments as group
+
+    group(context.args, prog_name="comfyburst environments")
+
+
 if __name__ == "__main__":
     app(prog_name="comfyburst")
