@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
-from app.workflows.bindings.models import Target
+from app.workflows.bindings.models import MAX_NODE_ID_LENGTH, Target
 from app.workflows.bindings.view import target_of
 from app.workflows.graph import Graph, is_link
 
@@ -22,7 +22,8 @@ _WIDGET_ID: Final = re.compile(
 _SUBGRAPH_INPUT: Final = -10
 """The node that stands for the inputs of a subgraph, inside it (facts/comfyui-protocol.md §6)."""
 MAX_PICKS: Final = 200
-MAX_SUBGRAPH_DEPTH: Final = 32
+MAX_STEPS: Final = 2_000
+"""Subgraphs looked into for all picks of one workflow: they may hold each other, and themselves."""
 
 _Json = Mapping[str, Any]
 
@@ -73,54 +74,55 @@ class _Document:
 
     root: _Json
     subgraphs: Mapping[str, _Json]
+    steps: Iterator[int]
 
     @classmethod
     def read(cls, ui: _Json | None) -> "_Document":
         found = _list(_dict(_dict(ui).get("definitions")).get("subgraphs"))
-        return cls(_dict(ui), {str(_dict(s).get("id")): _dict(s) for s in found})
+        subgraphs = {str(_dict(s).get("id")): _dict(s) for s in found}
+        return cls(_dict(ui), subgraphs, iter(range(MAX_STEPS)))
 
     def targets(self, pick: Any, widget: Any) -> list[Target]:
         """The fields a pick stands for; those of another document are not found in the graph."""
         whole = _WIDGET_ID.match(pick) if isinstance(pick, str) else None
         if whole is None:
-            return list(self._field(self.root, "", _node_id(pick), widget, 0))
+            return list(self._field(self.root, "", _node_id(pick), widget))
         inside, node_id, name = whole[1], unquote(whole[2]), unquote(whole[3])
         if inside not in self.subgraphs:
-            return list(self._field(self.root, "", node_id, name, 0))
+            return list(self._field(self.root, "", node_id, name))
         return [
             target
-            for prefix in self._instances(self.root, inside, "", 0)
-            for target in self._field(self.subgraphs[inside], prefix, node_id, name, 0)
+            for prefix in self._instances(self.root, inside, "")
+            for target in self._field(self.subgraphs[inside], prefix, node_id, name)
         ]
 
-    def _instances(self, graph: _Json, wanted: str, prefix: str, depth: int) -> Iterator[str]:
+    def _instances(self, graph: _Json, wanted: str, prefix: str) -> Iterator[str]:
         """The prefixes of ids inside every instance of a subgraph."""
-        if depth > MAX_SUBGRAPH_DEPTH:
+        if next(self.steps, None) is None:
             return
         for node in _nodes(graph):
             kind = str(node.get("type"))
-            if kind in self.subgraphs:
+            if kind in self.subgraphs and len(prefix) < MAX_NODE_ID_LENGTH:
                 inner = f"{prefix}{node.get('id')}:"
                 if kind == wanted:
                     yield inner
-                yield from self._instances(self.subgraphs[kind], wanted, inner, depth + 1)
+                yield from self._instances(self.subgraphs[kind], wanted, inner)
 
-    def _field(
-        self, graph: _Json, prefix: str, node_id: str, widget: Any, depth: int
-    ) -> Iterator[Target]:
-        if not isinstance(widget, str) or not widget or not node_id or depth > MAX_SUBGRAPH_DEPTH:
+    def _field(self, graph: _Json, prefix: str, node_id: str, widget: Any) -> Iterator[Target]:
+        """The fields of the graph that a widget sets; ids of the graph have an end, and so has this."""
+        ends = next(self.steps, None) is None or len(prefix) >= MAX_NODE_ID_LENGTH
+        if ends or not isinstance(widget, str) or not widget or not node_id:
             return
-        node = _node(graph, node_id)
-        kind = str(node.get("type"))
+        kind = str(_node(graph, node_id).get("type"))
         if kind in self.subgraphs:
-            for inner_id, inner in _promoted(self.subgraphs[kind], node, widget):
-                yield from self._field(
-                    self.subgraphs[kind], f"{prefix}{node_id}:", inner_id, inner, depth + 1
-                )
+            inside = self.subgraphs[kind]
+            for inner_id, inner in _promoted(inside, _node(graph, node_id), widget):
+                yield from self._field(inside, f"{prefix}{node_id}:", inner_id, inner)
         elif kind == "PrimitiveNode":
             # Only the editor has it: its value stands in the fields it feeds.
             for fed_id, fed in _fed_by(graph, node_id):
-                yield from self._field(graph, prefix, fed_id, fed, depth + 1)
+                if _node(graph, fed_id).get("type") != "PrimitiveNode":
+                    yield from self._field(graph, prefix, fed_id, fed)
         else:
             yield target_of(f"{prefix}{node_id}", widget)
 

@@ -1,6 +1,7 @@
 """Picks of ComfyUI's App mode lead to fields of the graph."""
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -73,6 +74,30 @@ def test_picks_of_what_is_gone_are_left_out() -> None:
 def test_outputs_come_in_the_order_of_the_author() -> None:
     assert app_outputs(UI, GRAPH) == ["11", "9"]
     assert [o.node_id for o in propose(GRAPH, OBJECT_INFO, UI).outputs] == ["11", "9"]
+
+
+def test_subgraphs_that_multiply_end() -> None:
+    uuids = [f"d2719c5e-0b1f-4c55-8a4e-{n:012x}" for n in range(40)]
+    nested = [
+        {"id": uuid, "nodes": [{"id": n, "type": inner} for n in range(3)]}
+        for uuid, inner in pairwise(uuids)
+    ]
+    ui: Graph = {
+        "nodes": [{"id": 1, "type": uuids[0]}],
+        "definitions": {"subgraphs": [*nested, {"id": uuids[-1], "nodes": []}]},
+        "extra": {"linearData": {"inputs": [[f"{uuids[-1]}:7:text", "text"]]}},
+    }
+    assert app_inputs(ui, GRAPH) == [], "3^39 instances hold the last one"
+
+
+def test_primitives_that_feed_each_other_end() -> None:
+    feeding = [{"id": n, "type": "PrimitiveNode", "inputs": [{"name": "value"}]} for n in (1, 2)]
+    ui: Graph = {
+        "nodes": feeding,
+        "links": [[1, 1, 0, 2, 0, "INT"], [2, 2, 0, 1, 0, "INT"]],
+        "extra": {"linearData": {"inputs": [[1, "value"]]}},
+    }
+    assert app_inputs(ui, GRAPH) == []
 
 
 def test_a_subgraph_that_holds_itself_ends() -> None:
