@@ -57,19 +57,24 @@ def missing(graph: Graph, object_info: Mapping[str, Any], sources: Sources) -> l
     """
     classes: dict[str, list[str]] = {}
     files: dict[str, list[tuple[str, str]]] = {}
-    listed = _all_listed(object_info)
     for node_id, node in graph.items():
         node_class = object_info.get(node["class_type"])
         if node_class is None:
             classes.setdefault(node["class_type"], []).append(node_id)
-            found = _files_of_unknown(node["inputs"], listed)
+            found = _files_of_unknown(node["inputs"])
         else:
             found = _files_not_listed(specs_given(node_class, node["inputs"]), node["inputs"])
         for name, file in found:
             files.setdefault(file, []).append((node_id, name))
+    # Read through all nodes only where something is missing: that takes 10 ms.
+    listed = _all_listed(object_info) if files else set[str]()
     return [
         *(_missing_node(name, ids, sources) for name, ids in sorted(classes.items())),
-        *(_missing_model(file, uses, listed, sources) for file, uses in sorted(files.items())),
+        *(
+            _missing_model(file, uses, listed, sources)
+            for file, uses in sorted(files.items())
+            if file not in listed or _is_of_known(graph, uses, object_info)
+        ),
     ]
 
 
@@ -129,11 +134,16 @@ def _files_not_listed(
             yield spec.name, value
 
 
-def _files_of_unknown(inputs: Mapping[str, Any], listed: set[str]) -> Iterator[tuple[str, str]]:
+def _files_of_unknown(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Of an unknown node only the ends of its texts tell which of them are files."""
     for name, value in inputs.items():
-        if isinstance(value, str) and _is_model(value) and value not in listed:
+        if isinstance(value, str) and _is_model(value):
             yield name, value
+
+
+def _is_of_known(graph: Graph, uses: list[tuple[str, str]], object_info: Mapping[str, Any]) -> bool:
+    """Whether a known node does not list it; an unknown one has it where any node lists it."""
+    return any(graph[node_id]["class_type"] in object_info for node_id, _ in uses)
 
 
 def _all_listed(object_info: Mapping[str, Any]) -> set[str]:

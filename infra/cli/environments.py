@@ -33,11 +33,12 @@ from infra.environments.models import ModelSync, NoRoomError
 
 environments = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
     help="""Environments: one TOML names a ComfyUI, its custom nodes, packages and models, each pinned.
 
 [bold]Examples[/bold]
-  comfyburst environments import snapshot.json -o studio.toml   from another tool
+  comfyburst environments import snapshot.json -o studio.toml
   comfyburst environments check studio.toml
   comfyburst environments install studio.toml ~/studio
   comfyburst environments models studio.toml ~/studio/ComfyUI/models""",

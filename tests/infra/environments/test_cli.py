@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.cli.environments import environments
+from infra.cli.main import app
 from infra.environments.files import MAX_IMPORT_BYTES
 from tests.comfy_images.environment import STUDIO
 from tests.infra.environments.file_server import Served
@@ -39,6 +40,14 @@ def test_every_command_shows_what_to_type(command: str) -> None:
     assert result.exit_code == 0
     assert f"comfyburst environments {command}" in result.output
     assert "[bold]" not in result.output
+
+
+def test_the_one_command_has_it() -> None:
+    result = CliRunner().invoke(app, ["environments", "--help"], env={"COLUMNS": "100"})
+
+    assert result.exit_code == 0
+    assert "Usage: comfyburst environments" in result.output
+    assert all(command in result.output for command in COMMANDS)
 
 
 def test_a_check_says_what_an_environment_has(studio: Path) -> None:

@@ -142,6 +142,16 @@ def test_a_part_of_another_url_is_not_gone_on_with(
     assert ranges(served) == [None]
 
 
+def test_a_whole_part_that_nothing_is_known_of_is_not_taken_for_the_file(
+    served: Served, download: Download, target: Path
+) -> None:
+    part_of(target).write_bytes(os.urandom(SIZE))
+
+    part = download.fetch(f"{served.url}/a", target, SIZE, quiet)
+
+    assert part.read_bytes() == served.content
+
+
 @pytest.mark.parametrize("size", [SIZE - 1, SIZE + 1])
 @pytest.mark.parametrize("has_length", [True, False])
 def test_a_file_of_another_size_is_refused(
