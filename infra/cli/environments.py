@@ -30,6 +30,7 @@ from infra.environments.files import (
 from infra.environments.install import arguments_here
 from infra.environments.install import install as install_environment
 from infra.environments.models import ModelSync, NoRoomError
+from infra.local.single import AlreadyRunningError
 
 environments = typer.Typer(
     no_args_is_help=True,
@@ -225,6 +226,9 @@ def _told(file: Path) -> Generator[None]:
         typer.echo(f"{file} has {len(error.faults)} faults:", err=True)
         for fault in error.faults:
             typer.echo(f"  {plain(fault)}", err=True)
+        raise typer.Exit(1) from error
+    except AlreadyRunningError as error:
+        typer.echo(f"FAILED: A sync of that folder is {error}.", err=True)
         raise typer.Exit(1) from error
     except _FAILURES as error:
         typer.echo(f"FAILED: {plain(error)}", err=True)

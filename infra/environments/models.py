@@ -29,9 +29,12 @@ from infra.environments.download import (
     part_of,
     publish,
 )
+from infra.local.single import only_one
 
-INDEX: Final = ".comfyburst-models.json"
-"""In the models folder: which file was hashed when it had which size and time, so it is done once."""
+OURS: Final = ".comfyburst"
+"""In the models folder: our notes of it, and the lock of whoever syncs it."""
+INDEX: Final = "models.json"
+"""Among them: which file was hashed when it had which size and time, so it is done once."""
 MAX_HEADER_BYTES: Final = 100 * 10**6
 """Of a .safetensors; the library itself takes no more."""
 SPARE_BYTES: Final = 10**9
@@ -80,7 +83,7 @@ class Index:
     def read(cls, root: Path) -> "Index":
         """What an earlier sync left; a broken one costs only time."""
         try:
-            values: Any = json.loads((root / INDEX).read_text())
+            values: Any = json.loads((root / OURS / INDEX).read_text())
         except (OSError, ValueError):
             return cls(root)
         return cls(root, cast("dict[str, Any]", values) if isinstance(values, dict) else {})
@@ -89,12 +92,13 @@ class Index:
         """As it was computed, if the file is still the same by size and time."""
         entry = self.entries.get(path)
         known = cast("list[Any]", entry) if isinstance(entry, list) else []
-        return str(known[2]) if known[:2] == self._stamp(path) else None
+        return str(known[2]) if len(known) == 3 and known[:2] == self._stamp(path) else None
 
     def note(self, path: str, sha256: str) -> None:
         """Remember a hash that was computed just now."""
         self.entries[path] = [*self._stamp(path), sha256]
-        (self.root / INDEX).write_text(json.dumps(self.entries, indent=1, sort_keys=True))
+        text = json.dumps(self.entries, indent=1, sort_keys=True)
+        (self.root / OURS / INDEX).write_text(text)
 
     def _stamp(self, path: str) -> list[int]:
         status = (self.root / path).stat()
@@ -113,9 +117,18 @@ class ModelSync:
     def run(self, lock: Lock) -> tuple[Lock, int]:
         """The lock with what was recorded, and how many models are not there or not right.
 
-        A model that fails does not stop the next. Raises NoRoomError before anything is fetched.
+        A model that fails does not stop the next.
+
+        Raises:
+            NoRoomError: before anything is fetched.
+            AlreadyRunningError: somebody else syncs this folder.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        ours = self.root / OURS
+        ours.mkdir(parents=True, exist_ok=True)
+        with only_one(ours):
+            return self._run(lock)
+
+    def _run(self, lock: Lock) -> tuple[Lock, int]:
         index = Index.read(self.root)
         plan = plan_sync(lock, self._found(lock, index))
         self._require_room(bytes_to_fetch(plan, self._partial(lock)))

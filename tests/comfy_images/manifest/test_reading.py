@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfy_images.manifest import Manifest, ManifestError, read_manifest
+from comfy_images.manifest import Manifest, ManifestError, lock, read_lock, read_manifest
 from comfy_images.manifest.reading import MAX_BYTES
 from tests.comfy_images.environment import STUDIO
 
-SHIPPED = sorted(Path("comfy_images/environments").glob("*.toml"))
+SHIPPED = sorted((Path(__file__).parents[3] / "comfy_images" / "environments").glob("*.toml"))
 
 
 def read(toml: str) -> Manifest:
@@ -41,6 +41,13 @@ def test_an_environment_says_what_it_consists_of() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_what_we_ship_is_in_order_and_named_as_its_file(path: Path) -> None:
     assert read_manifest(path.read_bytes()).name == path.stem
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_lock_beside_it_is_of_today(path: Path) -> None:
+    beside = read_lock(path.with_suffix(".lock.json").read_bytes())
+
+    assert lock(read_manifest(path.read_bytes()), previous=beside) == beside
 
 
 def test_something_is_shipped() -> None:

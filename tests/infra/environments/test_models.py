@@ -12,7 +12,8 @@ import pytest
 from comfy_images.manifest import Lock, Manifest, ModelFile, lock
 from comfy_images.model_sync import Origin
 from infra.environments.download import Download
-from infra.environments.models import ModelSync, NoRoomError, require_kind
+from infra.environments.models import INDEX, OURS, ModelSync, NoRoomError, require_kind
+from infra.local.single import AlreadyRunningError, only_one
 from tests.infra.environments.file_server import Served
 
 PATH = "checkpoints/a.safetensors"
@@ -184,6 +185,21 @@ def test_a_sync_that_was_cut_goes_on(folder: Folder) -> None:
     assert failed == 0
     assert after.model_hashes() == {PATH: SHA256}
     assert folder.served.requests[0]["range"] == "bytes=100000-"
+
+
+def test_two_syncs_of_one_folder_do_not_write_into_each_other(folder: Folder) -> None:
+    folder.sync(folder.lock())
+
+    with only_one(folder.root / OURS), pytest.raises(AlreadyRunningError):
+        folder.sync(folder.lock())
+
+
+@pytest.mark.parametrize("notes", ["", "[]", "null", '{"checkpoints/a.safetensors": [1]}'])
+def test_notes_that_are_broken_cost_only_time(folder: Folder, notes: str) -> None:
+    after, _, _ = folder.sync(folder.lock())
+    (folder.root / OURS / INDEX).write_text(notes)
+
+    assert folder.sync(after)[2].done_as == {PATH: "recorded"}
 
 
 def test_a_page_in_place_of_a_model_is_no_model(folder: Folder) -> None:
