@@ -1,0 +1,142 @@
+"""`convert`: what the ComfyUI editor saves to the graph that ComfyUI runs. Pure.
+
+The rules are the editor's own (facts/comfyui-protocol.md §6), so that the graph is the one it would
+have sent: the values of widgets, replaced by links where there are any, for all nodes that run.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.workflows.convert.document import Json, UiNode, json_object, read_document
+from app.workflows.convert.expand import Scope, expand
+from app.workflows.convert.follow import Follower, Source, Value
+from app.workflows.convert.missing import refuse_missing
+from app.workflows.convert.older import renamed, value_of_today
+from app.workflows.convert.text import file_name, first_choices, without_comments
+from app.workflows.convert.values import Values
+from app.workflows.convert.virtual import VIRTUAL
+from app.workflows.convert.widgets import as_value
+from app.workflows.graph import Graph
+from app.workflows.object_info import input_specs
+from app.workflows.sanitise import reachable_nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the owner of the file should know about its graph."""
+
+    code: str
+    """`choice_made`, `token_kept` or `nodes_dropped`."""
+    message: str
+    node_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The graph of a file."""
+
+    graph: Graph
+    notes: tuple[Note, ...]
+
+
+def convert(ui: Json, object_info: Mapping[str, Any]) -> Converted:
+    """The graph that the editor would send for a file.
+
+    Args:
+        ui: parsed JSON, as the editor saves it
+        object_info: of the ComfyUI that is to run it
+
+    Raises:
+        ConversionRefusedError: the file cannot be read, is too large, or needs nodes that are absent.
+    """
+    document = renamed(read_document(ui))
+    scopes = expand(document)
+    nodes = list(_running(scopes.values(), document.subgraphs))
+    refuse_missing(nodes, object_info)
+    values = Values(object_info, scopes)
+    conversion = _Conversion(object_info, nodes, values, Follower(scopes, values.promoted))
+    return conversion.run()
+
+
+def _running(scopes: Any, subgraphs: Mapping[str, Any]) -> Iterator[tuple[Scope, UiNode]]:
+    for scope in scopes:
+        for node in scope.canvas.nodes.values():
+            if node.runs and node.type not in VIRTUAL and node.type not in subgraphs:
+                yield scope, node
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    object_info: Mapping[str, Any]
+    nodes: list[tuple[Scope, UiNode]]
+    values: Values
+    follower: Follower
+    noted: dict[tuple[str, str], list[str]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
+    )
+
+    def run(self) -> Converted:
+        graph: Graph = {scope.id_of(node): self._node(scope, node) for scope, node in self.nodes}
+        keep = reachable_nodes(graph, self.object_info)
+        dropped = [node_id for node_id in graph if node_id not in keep]
+        if dropped:
+            self.noted["nodes_dropped", "Nodes that feed nothing that is saved or shown."] = dropped
+        notes = tuple(Note(*note, tuple(ids)) for note, ids in self.noted.items())
+        return Converted({i: node for i, node in graph.items() if i in keep}, notes)
+
+    def _node(self, scope: Scope, node: UiNode) -> Graph:
+        node_class = json_object(self.object_info.get(node.type))
+        own = self.values.of(node)
+        inputs = {
+            name: as_value(self._text(scope, node, name, value_of_today(node.type, name, value)))
+            for name, value in own.items()
+        }
+        known = {spec.name for spec in input_specs(node_class)}
+        for slot in node.inputs:
+            if slot.name not in known and slot.name.partition(".")[0] not in known:
+                continue  # of the editor alone
+            match self.follower.origin(scope, slot):
+                case Source(node_id, index):
+                    inputs[slot.name] = [node_id, index]
+                case Value(value) if slot.name in own:
+                    inputs[slot.name] = as_value(value)
+                case _:
+                    pass  # nothing that runs: the widget's own value stays, a mere link is gone
+        title = node.title or node_class.get("display_name") or node.type
+        return {"class_type": node.type, "inputs": inputs, "_meta": {"title": title}}
+
+    def _text(self, scope: Scope, node: UiNode, name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if name == "filename_prefix" and "%" in value:
+            filled, left = file_name(value, self._value_of)
+            for token in left:
+                self._note("token_kept", f"{token} is the editor's, and stays.", scope, node)
+            return filled
+        if not self._is_dynamic(node.type, name):
+            return value
+        chosen, chose = first_choices(without_comments(value))
+        if chose:
+            message = "Of {a|b} the first was taken; the editor draws one."
+            self._note("choice_made", message, scope, node)
+        return chosen
+
+    def _is_dynamic(self, class_type: str, name: str) -> bool:
+        declared = json_object(json_object(self.object_info.get(class_type)).get("input"))
+        for section in ("required", "optional"):
+            spec = json_object(declared.get(section)).get(name)
+            if isinstance(spec, list) and len(spec) > 1:  # pyright: ignore[reportUnknownArgumentType]
+                return bool(json_object(spec[1]).get("dynamicPrompts"))
+        return False
+
+    def _value_of(self, node_name: str, widget: str) -> str | None:
+        for _, node in self.nodes:
+            if node_name in {node.properties.get("Node name for S&R"), node.title}:
+                value = self.values.of(node).get(widget)
+                return None if value is None else str(value)
+        return None
+
+    def _note(self, code: str, message: str, scope: Scope, node: UiNode) -> None:
+        self.noted[code, message].append(scope.id_of(node))

@@ -1,0 +1,111 @@
+"""Subgraphs opened up: every canvas that runs, with the instance it stands for. Pure and bounded.
+
+An instance's nodes are named by its path: `102:3` is node 3 of the subgraph that node 102 stands for
+(facts/comfyui-protocol.md §6). A file of a few bytes can describe billions of nodes by subgraphs in
+subgraphs, so they are counted while they are opened.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.workflows.convert.document import Canvas, Document, Slot, Subgraph, UiNode
+from app.workflows.convert.refusal import ConversionRefusedError
+
+MAX_NODES: Final = 10_000
+"""Of all open canvases together; the largest templates have 300."""
+MAX_DEPTH: Final = 32
+"""Subgraphs in subgraphs."""
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a canvas stands for: a node of the canvas around it."""
+
+    subgraph: Subgraph
+    node: UiNode
+    outside: "Scope"
+
+    def input_of(self, slot: int) -> Slot | None:
+        """The instance's own input for an input of its subgraph.
+
+        By name: an instance saved by a newer editor lists only some of them.
+        """
+        return _same(self.subgraph.inputs, slot, self.node.inputs)
+
+    def output_of(self, slot: int) -> Slot | None:
+        """The subgraph's output for an output of the instance."""
+        return _same(self.node.outputs, slot, self.subgraph.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One open canvas."""
+
+    path: Path
+    canvas: Canvas
+    instance: Instance | None
+
+    def id_of(self, node: UiNode) -> str:
+        """The node's id in the graph."""
+        return ":".join((*self.path, node.id))
+
+
+def expand(document: Document) -> dict[Path, Scope]:
+    """All canvases that run, by path; muted and bypassed instances stay closed.
+
+    Raises:
+        ConversionRefusedError: `too_many_nodes`, `subgraph_cycle`, `subgraphs_too_deep`.
+    """
+    root = Scope((), document.root, None)
+    scopes: dict[Path, Scope] = {}
+    todo = [root]
+    count = 0
+    while todo:
+        scope = todo.pop()
+        scopes[scope.path] = scope
+        count += len(scope.canvas.nodes)
+        if count > MAX_NODES:
+            raise ConversionRefusedError(
+                "too_many_nodes",
+                f"The workflow has more than {MAX_NODES} nodes when its subgraphs are opened.",
+                {"max_nodes": MAX_NODES},
+            )
+        todo.extend(_inside(scope, document.subgraphs))
+    return scopes
+
+
+def _inside(scope: Scope, subgraphs: Mapping[str, Subgraph]) -> Iterator[Scope]:
+    for node in scope.canvas.nodes.values():
+        subgraph = subgraphs.get(node.type)
+        if subgraph is None or not node.runs:
+            continue
+        if subgraph.id in _around(scope):
+            raise ConversionRefusedError(
+                "subgraph_cycle", f"The subgraph {subgraph.name!r} contains itself."
+            )
+        if len(scope.path) >= MAX_DEPTH:
+            raise ConversionRefusedError(
+                "subgraphs_too_deep", f"Subgraphs are nested deeper than {MAX_DEPTH} levels."
+            )
+        yield Scope((*scope.path, node.id), subgraph.canvas, Instance(subgraph, node, scope))
+
+
+def _around(scope: Scope) -> Iterator[str]:
+    instance = scope.instance
+    while instance is not None:
+        yield instance.subgraph.id
+        instance = instance.outside.instance
+
+
+def _same(slots: tuple[Slot, ...], index: int, others: tuple[Slot, ...]) -> Slot | None:
+    """The slot of the same name, else of the same place."""
+    if not 0 <= index < len(slots):
+        return None
+    for other in others:
+        if other.name == slots[index].name:
+            return other
+    same_count = len(slots) == len(others)
+    return others[index] if same_count else None
