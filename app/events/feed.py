@@ -31,6 +31,8 @@ POLL_WITH_HINTS_S: Final = 15.0
 POLL_WITHOUT_HINTS_S: Final = 1.0
 MAX_PENDING_HINTS: Final = 10_000
 MAX_TOGETHER: Final = 100
+PAUSE_S: Final = 0.004
+"""Between two messages: what comes meanwhile goes together. Readers of this process do not wait for it."""
 
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
@@ -39,7 +41,7 @@ _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 class _Hint:
     """What waits for Redis: never the news themselves, which are large and soon old."""
 
-    message: bytes
+    said: dict[str, Any]
     job_id: UUID | None = None
     news: tuple[str, ...] = ()
     """Which of the job's news changed; none of them: it began anew, and has no news."""
@@ -125,7 +127,7 @@ class Feed:
         if self.redis is None:
             return
         try:
-            self._outbox.put_nowait(_Hint(orjson.dumps({"m": self.me, **hint}), job_id, news))
+            self._outbox.put_nowait(_Hint(hint, job_id, news))
         except asyncio.QueueFull:
             log.warning("redis does not take hints; readers look for themselves")
 
@@ -156,8 +158,10 @@ class Feed:
                 for hint in hints:
                     if hint.job_id is not None:
                         self._keep(pipe, hint.job_id, hint.news)
-                    pipe.publish(HINTS_CHANNEL, hint.message)
+                # Together: each message is also heard, by this process as well.
+                pipe.publish(HINTS_CHANNEL, _message(self.me, [hint.said for hint in hints]))
                 await pipe.execute()
+            await asyncio.sleep(PAUSE_S)
 
     def _keep(self, pipe: Pipeline, job_id: UUID, news: tuple[str, ...]) -> None:
         """For who joins late at another front door: the newest at the time of sending."""
@@ -180,11 +184,12 @@ class Feed:
                 )
                 if message is not None:
                     self._heard_at = time.monotonic()
-                    await self._hear(redis, orjson.loads(message["data"]))
+                    heard: dict[str, Any] = orjson.loads(message["data"])
+                    if heard["m"] != self.me:
+                        for hint in heard["h"]:
+                            await self._hear(redis, hint)
 
     async def _hear(self, redis: Redis, hint: dict[str, Any]) -> None:
-        if hint["m"] == self.me:
-            return
         if "k" in hint:
             self.on_keys_changed()
         if "j" not in hint:
@@ -205,6 +210,10 @@ class Feed:
         )
 
 
+def _message(sender: str, hints: list[dict[str, Any]]) -> bytes:
+    return orjson.dumps({"m": sender, "h": hints})
+
+
 def _wanted() -> bool:
     """Whether this task is to go on: redis-py may turn a cancel into a time-out of its own."""
     task = asyncio.current_task()
@@ -216,6 +225,6 @@ async def announce_keys_changed(redis: Redis | None) -> None:
     if redis is None:
         return
     try:
-        await redis.publish(HINTS_CHANNEL, orjson.dumps({"m": "", "k": True}))
+        await redis.publish(HINTS_CHANNEL, _message("", [{"k": True}]))
     except _REDIS_ERRORS as error:
         log.warning("redis is away; cached keys live 30 s at most: %s", error)

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 KERNEL_BUFFER_BYTES: Final = 131_072
 """Asked for; Linux doubles it. Left to itself it gives a connection up to 4 MB, unseen by RSS."""
 RETRY_AFTER_S: Final = 5
+ENDS_WITHIN_S: Final = 1.5
+"""The library cuts every stream when it sees that the process ends, in the middle of a frame and perhaps
+before `leave` could abort who does not read: only after so long, when the hub has long ended them."""
 _HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -80,7 +83,12 @@ class _Stream(EventSourceResponse):
 
     def __init__(self, frames: AsyncGenerator[Frame], streams: Streams) -> None:
         super().__init__(
-            frames, headers=_HEADERS, ping=PING_S, sep="\n", send_timeout=streams.stall_s
+            frames,
+            headers=_HEADERS,
+            ping=PING_S,
+            sep="\n",
+            send_timeout=streams.stall_s,
+            shutdown_grace_period=ENDS_WITHIN_S,
         )
         self._streams = streams
 

@@ -101,8 +101,15 @@ class RetryService:
         partner_keys: dict[str, str],
         idempotency_key: str | None,
     ) -> UUID | None:
-        choice = await self._possible(workspace_id, job_id)
-        await self.room.enter(workspace_id)
+        try:
+            choice = await self._possible(workspace_id, job_id)
+            await self.room.enter(workspace_id)
+        except AppError:
+            # What keeps a new job out says nothing to a request that has made its job already.
+            key = idempotency_key
+            if key and await self.queries.by_idempotency_key(workspace_id, key):
+                return None
+            raise
         new_id = uuid7()
         moved = await self.repository.retry(
             NewRetry(

@@ -21,6 +21,8 @@ from app.secret import Keyring, Purpose
 EVENT_TOKEN_GRACE_S: Final = 600
 WORKER_TOKEN_LIFE_S: Final = 30 * 86_400
 MAX_TOKEN_LENGTH: Final = 4_096
+REMEMBERED_RUNS: Final = 1_000
+"""Runs whose token is not verified anew with each of their events."""
 _ALGORITHM: Final = "HS256"
 
 
@@ -53,6 +55,10 @@ class Tokens:
     """Mints and reads them. A token of another kind, altered or expired is 401 `invalid_token`."""
 
     keyring: Keyring
+    _runs: dict[str, tuple[Fence, int]] = field(
+        default_factory=dict[str, tuple[Fence, int]], repr=False, compare=False
+    )
+    """Verified tokens of events: what they grant and until when, in Unix seconds."""
 
     def worker(self, grant: WorkerGrant) -> str:
         """For a worker that the operator starts."""
@@ -100,8 +106,17 @@ class Tokens:
 
     def read_events(self, token: str) -> Fence:
         """The fence of an event token."""
+        fence, expires_at = self._runs.get(token) or self._read_run(token)
+        if expires_at <= time.time():
+            raise _invalid_token()
+        return fence
+
+    def _read_run(self, token: str) -> tuple[Fence, int]:
         claims = self._read("event token", token)
-        return Fence(UUID(claims["job"]), claims["epoch"])
+        if len(self._runs) >= REMEMBERED_RUNS:
+            self._runs.pop(next(iter(self._runs)))
+        run = self._runs[token] = Fence(UUID(claims["job"]), claims["epoch"]), claims["exp"]
+        return run
 
     def _sign(self, purpose: Purpose, claims: dict[str, Any], life_s: float) -> str:
         return jwt.encode(

@@ -73,6 +73,17 @@ def test_a_full_queue_takes_no_job_and_answers_a_replay(
         assert code_of(retry(house, first["id"])) == (429, "queue_full")
 
 
+def test_a_full_queue_answers_the_replay_of_a_retry(settings: Settings) -> None:
+    with opened_house(settings.model_copy(update={"max_queued": 1})) as house:
+        job = failed_job(house)
+        headers = {"Idempotency-Key": "again"}
+        first = retry(house, job["id"], headers=headers)
+        assert code_of(retry(house, job["id"])) == (429, "queue_full")
+        second = retry(house, job["id"], headers=headers)
+        assert second.json()["id"] == first.json()["id"]
+        assert second.headers["Idempotent-Replayed"] == "true"
+
+
 def test_a_strangers_job_is_not_retried(house: House) -> None:
     job = failed_job(house)
     stranger = house.caller("stranger")
