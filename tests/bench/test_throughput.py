@@ -19,6 +19,7 @@ from app.jobs.tokens import Tokens, WorkerGrant
 from app.secret import Keyring
 from tests.app.conftest import make_caller, new_job
 from tests.app.front_door import POSTER, Executor
+from tests.bench.goals import Goals
 from tests.bench.served import served_process
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(240)]
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(240)]
 AT_ONCE = 16
 SECONDS_PER_ROUND = 1.0
 ROUNDS = 6
+G2_GOAL = 0.30
 G2_PASS = 0.15
 """The goal is 0.30 and belongs to an idle machine: here caller, front door and Postgres share two
 cores, and the floor has them without the caller's. Half of it is the guard against a regression."""
@@ -84,9 +86,7 @@ class Submitter:
         await self.writer.wait_closed()
 
 
-async def test_many_callers_submit_at_once(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_many_callers_submit_at_once(settings: Settings, goals: Goals) -> None:
     async with open_database(settings.database_url, size=AT_ONCE) as database:
         transitions = TransitionRepository(database, 30.0)
         # Nothing is started here, so that all that is submitted waits.
@@ -94,6 +94,9 @@ async def test_many_callers_submit_at_once(
         settings = settings.model_copy(update=room)
         with served_process(settings) as (url, process):
             caller = await make_caller(settings, url, "alice")
+            # A queue of its own, so that neither fills the other's.
+            other = await make_caller(settings, url, "floor")
+            other.http.close()
             grant = WorkerGrant(workspaces=None, environments=["local"], slots=1)
             executor = Executor(url, Tokens(Keyring.load(settings)).worker(grant))
             await asyncio.to_thread(executor.register)
@@ -101,7 +104,7 @@ async def test_many_callers_submit_at_once(
             caller.http.close()
 
             async def insert() -> None:
-                await transitions.submit(new_job(caller.workspace_id, id=uuid7(), graph=POSTER))
+                await transitions.submit(new_job(other.workspace_id, id=uuid7(), graph=POSTER))
 
             submitters = [await Submitter.connected(url, caller.key) for _ in range(AT_ONCE)]
             subjects: list[Work] = [submitter.submit for submitter in submitters]
@@ -120,13 +123,16 @@ async def test_many_callers_submit_at_once(
             for submitter in submitters:
                 await submitter.close()
     ratio = statistics.median(o / f for o, f in zip(ours, floors, strict=True))
-    with capsys.disabled():
-        print(
-            f"\n  G2 {AT_ONCE} callers: {statistics.median(ours):.0f} submits/s; "
-            f"{AT_ONCE} connections: {statistics.median(floors):.0f} INSERTs/s; ratio {ratio:.2f} "
-            f"(goal ≥ 0.30); CPU of the front door {statistics.median(cpu_ms):.2f} ms each "
-            f"(goal ≤ {CPU_GOAL_MS})"
-        )
+    cpu = statistics.median(cpu_ms)
+    goals.add(
+        "G2",
+        f"submits of {AT_ONCE} callers",
+        f"{statistics.median(ours):.0f}/s, {cpu:.2f} ms CPU each",
+        floor=f"{statistics.median(floors):.0f}/s, INSERTs of {AT_ONCE} connections",
+        ratio=ratio,
+        wanted=f"≥ {G2_GOAL:.2f}, ≤ {CPU_GOAL_MS} ms",
+        met=ratio >= G2_GOAL and cpu <= CPU_GOAL_MS,
+    )
     assert ratio >= G2_PASS
 
 
