@@ -74,6 +74,17 @@ class EngineClient:
                     return
                 await asyncio.sleep(0.01)
 
+    async def interrupted(self, prompt_id: str) -> Any:
+        """Interrupt a prompt; its history entry.
+
+        Repeated: ComfyUI forgets one that arrives after it took the prompt and before it starts it.
+        """
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (entries := (await self.get(f"/history/{prompt_id}")).body):
+                await self.post("/interrupt", {"prompt_id": prompt_id})
+                await asyncio.sleep(0.05)
+        return entries[prompt_id]
+
     async def idle(self) -> None:
         """Wait until nothing runs or waits."""
         async with asyncio.timeout(_PATIENCE_S):

@@ -43,8 +43,7 @@ async def test_an_unknown_job_is_not_found_and_has_no_short_route(client: Engine
 async def test_an_interrupted_job_is_a_failed_one(client: EngineClient) -> None:
     prompt_id = await client.submit(steps(1000, 0.02), client_id="c")
     await client.running(prompt_id)
-    await client.post("/interrupt", {"prompt_id": prompt_id})
-    await client.finished(prompt_id)
+    await client.interrupted(prompt_id)
 
     job = (await client.get(f"/api/jobs/{prompt_id}")).body
 

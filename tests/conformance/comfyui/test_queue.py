@@ -62,8 +62,7 @@ async def test_an_interrupted_prompt_ends_at_its_next_step_as_captured(
     prompt_id = await client.submit(steps(1000, 0.02), client_id="c")
     await client.running(prompt_id)
 
-    await client.post("/interrupt", {"prompt_id": prompt_id})
-    entry = await client.finished(prompt_id)
+    entry = await client.interrupted(prompt_id)
 
     captured = next(iter(load("jobs.json")["history interrupted"].values()))
     captured["status"]["messages"][-1][1]["node_type"] = "BurstProbeSteps"
