@@ -2,8 +2,8 @@
 
 The editor saves it inside the workflow: `extra.linearData = {"inputs": [[id, widget, config?]],
 "outputs": [id]}` (facts/web-app.md §1). An id is that of a node, as a number or a text; since
-frontend 1.49 also `"<graph uuid>:<node id>:<widget>"`, its parts percent-encoded. A pick on a subgraph is
-one of its promoted widgets, and stands for fields of the nodes inside, whose ids are `"102:3"`.
+frontend 1.47 also `"<graph uuid>:<node id>:<widget>"`, its parts percent-encoded. A pick of a promoted widget
+names the subgraph's node, or the node inside; in the graph the ids of nodes inside are `"102:3"`.
 """
 
 import re
@@ -85,16 +85,20 @@ class _Document:
     def targets(self, pick: Any, widget: Any) -> list[Target]:
         """The fields a pick stands for; those of another document are not found in the graph."""
         whole = _WIDGET_ID.match(pick) if isinstance(pick, str) else None
-        if whole is None:
-            return list(self._field(self.root, "", _node_id(pick), widget))
-        inside, node_id, name = whole[1], unquote(whole[2]), unquote(whole[3])
-        if inside not in self.subgraphs:
+        node_id, name = _node_id(pick), unquote(whole[3]) if whole else widget
+        if whole and whole[1] in self.subgraphs:
+            return list(self._inside(whole[1], node_id, name))
+        if _node(self.root, node_id):
             return list(self._field(self.root, "", node_id, name))
-        return [
-            target
-            for prefix in self._instances(self.root, inside, "")
-            for target in self._field(self.subgraphs[inside], prefix, node_id, name)
-        ]
+        # Of a promoted widget older frontends keep the node inside, and not which subgraph it is in.
+        for subgraph, content in self.subgraphs.items():
+            if _node(content, node_id) and (found := list(self._inside(subgraph, node_id, name))):
+                return found
+        return []
+
+    def _inside(self, subgraph: str, node_id: str, widget: Any) -> Iterator[Target]:
+        for prefix in self._instances(self.root, subgraph, ""):
+            yield from self._field(self.subgraphs[subgraph], prefix, node_id, widget)
 
     def _instances(self, graph: _Json, wanted: str, prefix: str) -> Iterator[str]:
         """The prefixes of ids inside every instance of a subgraph."""

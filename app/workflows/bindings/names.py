@@ -17,6 +17,8 @@ _SPELLED: Final = {
     "lora": "LoRA",
     "controlnet": "ControlNet",
 }
+_BESIDE: Final = re.compile(r"^([^()]+)\(([^()]+)\)$")
+"""`CLIP Text Encode (Background)`: what stands beside the name of the class."""
 MAX_TITLE_LENGTH: Final = 80
 """A longer title is a note, and no name."""
 
@@ -59,10 +61,15 @@ def own_title(node: Mapping[str, Any], node_class: Mapping[str, Any] | None) -> 
     """The title where somebody chose it: not the one that every node of its class has."""
     title = title_of(node)
     given = {str(node.get("class_type")), str((node_class or {}).get("display_name"))}
-    squeezed = {snake(text).replace("_", "") for text in given}
-    if not title or len(title) > MAX_TITLE_LENGTH or snake(title).replace("_", "") in squeezed:
+    common = {_squeezed(text) for text in given}
+    if not title or len(title) > MAX_TITLE_LENGTH or _squeezed(title) in common:
         return ""
-    return title
+    beside = _BESIDE.match(title)
+    return beside[2].strip() if beside and _squeezed(beside[1]) in common else title
+
+
+def _squeezed(text: str) -> str:
+    return snake(text).replace("_", "")
 
 
 def label_of(name: str) -> str:

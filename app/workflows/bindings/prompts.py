@@ -41,7 +41,10 @@ _GENERIC: Final = frozenset(
     }
 )  # fmt: skip
 """Fields whose name says no more than that they are texts; `lyrics` and `tags` say more."""
-_ENCODER_TITLE: Final = re.compile(r"^CLIP Text Encode \(.*\)$")
+_SAYS_ROLE: Final = re.compile(
+    r"^(the )?((positive|negative)( prompt)?|prompt|text)$", re.IGNORECASE
+)
+"""A title that says no more than what tracing found."""
 _CARRIES_ALL: Final = frozenset({"*", "COMFY_MATCHTYPE_V3"})
 
 
@@ -60,10 +63,10 @@ def find_prompts(view: View) -> Prompts:
     for _, role, link in roots:
         links_of[role].append(link)
     reached = {role: _Walk(view, role).texts(found) for role, found in links_of.items()}
-    unwanted = [t for t in reached["positive"] if "negative" in view.title(t.node_id).lower()]
-    positive = _without(reached["positive"], unwanted)
+    either = [*reached["positive"], *_without(reached["second"], reached["negative"])]
+    unwanted = [t for t in either if "negative" in view.title(t.node_id).lower()]
+    positive = _without(either, unwanted)
     negative = _without([*unwanted, *reached["negative"]], positive)
-    positive += _without(reached["second"], [*positive, *negative])
     effective = any(_has_effect(view, node_id) for node_id, role, _ in roots if role == "negative")
     wanted = _picks(view, "prompt", _merged(view, positive, with_empty=False))
     unwanted_picks = _picks(view, "negative_prompt", _merged(view, negative, with_empty=True))
@@ -183,8 +186,8 @@ def _merged(view: View, targets: list[Target], *, with_empty: bool) -> list[tupl
     for target in targets:
         text = view.value(target)
         key = text if text or with_empty else (text, target.node_id)
-        own = view.own_title(target.node_id) if _named_alike(target) else target.input
-        groups.setdefault((key, own if not _ENCODER_TITLE.match(own) else ""), []).append(target)
+        own = _title(view, target) if _named_alike(target) else target.input
+        groups.setdefault((key, own), []).append(target)
     return [tuple(group) for group in groups.values()]
 
 
@@ -196,12 +199,21 @@ def _picks(view: View, role_name: str, groups: list[tuple[Target, ...]]) -> list
     picks: list[Pick] = []
     for group in groups:
         target = group[0]
-        title = view.own_title(target.node_id)
-        title = "" if _ENCODER_TITLE.match(title) else title
+        title = _title(view, target)
         if not _named_alike(target):
             name = target.input
         else:
             name = title if title and len(groups) > 1 else role_name
         picks.append(Pick(group, name, label=title, fallback=role_name))
     # A text that is joined to the prompt, such as a trigger word, comes after it.
-    return sorted(picks, key=lambda pick: "prompt" not in pick.name.lower())
+    return sorted(picks, key=_distance)
+
+
+def _title(view: View, target: Target) -> str:
+    title = view.own_title(target.node_id)
+    return "" if _SAYS_ROLE.match(title) else title
+
+
+def _distance(pick: Pick) -> int:
+    words = pick.name.lower()
+    return 0 if words.startswith(("prompt", "negative_prompt")) else 1 if "prompt" in words else 2

@@ -54,6 +54,7 @@ _NOT_ASKED: Final = frozenset(
     {"filename_prefix", "weight_dtype", "device", "control_after_generate"}
 )
 _TELLING: Final = re.compile(r"^[a-z]+_(image|video|audio|mask|frame)$|^(image|video|mask)_[a-z]+$")
+_LOADS: Final = re.compile(r"^(load|upload|input)\b[\s:_-]*", re.IGNORECASE)
 MAX_PLAIN: Final = 40
 """Fields proposed of a workflow that samples nothing, where any field may be what it is for."""
 
@@ -71,7 +72,8 @@ def find_files(view: View) -> Iterator[Pick]:
     for kind, target in found:
         title = view.own_title(target.node_id)
         used_as = "" if kind in alone else _used_as(view, target.node_id)
-        yield Pick((target,), title or used_as or str(kind), label=title, fallback=kind)
+        wanted = _LOADS.sub("", title) or used_as or kind
+        yield Pick((target,), wanted, label=title, fallback=kind)
 
 
 def _kinds(found: list[tuple[FileKind, Target]]) -> list[FileKind]:

@@ -45,6 +45,10 @@ def test_a_promoted_widget_is_the_field_inside() -> None:
     assert fields(picking([10, "text"])) == [[("10:7", "text")]], "by properties.proxyWidgets"
 
 
+def test_a_node_inside_a_subgraph_is_found_by_its_number_alone() -> None:
+    assert fields(picking(["7", "text"])) == [[("10:7", "text")]]
+
+
 def test_a_widget_inside_a_subgraph_is_that_of_every_instance() -> None:
     ui = picking(["d2719c5e-0b1f-4c55-8a4e-6f7a8b9c0d1e:7:text", "text"])
     ui["nodes"].append({"id": 20, "type": "d2719c5e-0b1f-4c55-8a4e-6f7a8b9c0d1e"})

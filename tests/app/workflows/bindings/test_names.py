@@ -55,6 +55,15 @@ def test_a_title_that_every_node_of_the_class_has_is_none() -> None:
     assert own_title({"class_type": "LoadImage", "_meta": "?"}, node_class) == ""
 
 
+def test_what_stands_beside_the_name_of_the_class_is_the_title() -> None:
+    node = {"class_type": "CLIPTextEncode", "_meta": {"title": "CLIP Text Encode (Background)"}}
+    known = {"display_name": "CLIP Text Encode (Prompt)"}
+    assert own_title(node, known) == "Background"
+    node["_meta"] = {"title": "CLIP Text Encode (Prompt)"}
+    assert own_title(node, known) == ""
+    assert own_title({**node, "_meta": {"title": "Face (left)"}}, known) == "Face (left)"
+
+
 def test_a_label_spells_what_has_a_spelling() -> None:
     assert label_of("lora_strength") == "LoRA strength"
     assert label_of("cfg_2") == "CFG 2"

@@ -143,6 +143,29 @@ def test_what_a_dual_guider_takes_beside_the_prompt_may_be_the_negative_one() ->
     assert "prompt_2" not in omnigen
 
 
+def test_a_title_says_which_side_a_text_is_on() -> None:
+    graph = copy.deepcopy(TEMPLATES["image_omnigen2_image_edit"])
+    graph["6"]["_meta"]["title"] = "Negative"
+    names = {one.name for one in propose(graph, OBJECT_INFO).inputs}
+    assert "prompt" not in names
+    assert {"negative_prompt", "negative_prompt_2"} <= names
+
+
+def test_several_prompts_are_called_by_their_titles() -> None:
+    graph = copy.deepcopy(TEMPLATES["templates-6-key-frames"])
+    graph["228:225"]["_meta"]["title"] = "CLIP Text Encode (Second shot)"
+    names = [one.name for one in propose(graph, OBJECT_INFO).inputs]
+    assert names[:2] == ["prompt", "prompt_2"]
+    assert "second_shot" in names
+
+
+def test_a_loader_is_called_by_what_it_loads() -> None:
+    graph = copy.deepcopy(CAPTURED["1-photo-edit"])
+    graph["1"]["_meta"] = {"title": "Load Subject Image"}
+    image = propose(graph, OBJECT_INFO).inputs[0]
+    assert (image.name, image.label) == ("subject_image", "Load Subject Image")
+
+
 def test_texts_through_a_controlnet_keep_their_sides() -> None:
     controlnet = proposed("image_qwen_Image_2512_controlnet")
     assert str(controlnet["prompt"].default).startswith("A woman with curly hair")
