@@ -32,6 +32,7 @@ _BY_TYPE: Final[Mapping[str, OutputKind]] = {
 }
 _PLACEHOLDER: Final = re.compile(r"%[^%]*%")
 _BRAND: Final = re.compile(r"^(comfy_?ui|comfydeploy)", re.IGNORECASE)
+_SAVES: Final = re.compile(r"^(save|preview|show)\b[\s:_-]*(the\s+)?", re.IGNORECASE)
 _SAYS_NOTHING: Final = frozenset({"", "output", "image", "cpack_output"})
 
 
@@ -69,7 +70,8 @@ def _output(view: View, node_id: str, names: Names, said: str) -> OutputBinding:
     title = view.own_title(node_id)
     title = title.removeprefix("$") if title.startswith("$") else title
     shown = "preview" if "preview" in view.class_type(node_id).lower() and kind == "image" else kind
-    name = names.take(said or title or _prefix(view, node_id) or shown, kind)
+    called = said or _SAVES.sub("", title) or _prefix(view, node_id) or shown
+    name = names.take(called, kind)
     label = label_of(name) if said or not title else title[:MAX_LABEL_LENGTH]
     return OutputBinding(name=name, node_id=node_id, kind=kind, label=label)
 

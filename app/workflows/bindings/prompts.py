@@ -91,7 +91,8 @@ def text_fields(view: View, node_id: str) -> list[str]:
 
 def _is_text(spec: InputSpec) -> bool:
     written = spec.options.get("multiline") or spec.options.get("dynamicPrompts")
-    return spec.type == "STRING" and bool(written) and spec.name not in _NO_PROMPT
+    is_meant = bool(written) or spec.name == "prompt" or spec.name.endswith("_prompt")
+    return spec.type == "STRING" and is_meant and spec.name not in _NO_PROMPT
 
 
 def _roots(view: View) -> Iterable[tuple[str, Role, Link]]:

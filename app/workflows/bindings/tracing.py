@@ -184,9 +184,8 @@ def find_texts(view: View) -> Iterator[Pick]:
     """Texts that reach no sampler."""
     for node_id, _ in view.nodes():
         for name in text_fields(view, node_id):
-            title = view.own_title(node_id)
-            wanted = title if title and name in ("value", "text") else name
-            yield Pick((target_of(node_id, name),), wanted, label=title, fallback="text")
+            title = view.own_title(node_id) if name in ("value", "text") else ""
+            yield Pick((target_of(node_id, name),), title or name, label=title, fallback="text")
 
 
 def find_plain(view: View) -> list[Pick]:

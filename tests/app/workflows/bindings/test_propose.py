@@ -1,6 +1,8 @@
 """What is proposed of whole workflows, and what holds of every proposal."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,8 @@ from tests.app.workflows.bindings.graphs import (
     Graph,
     written,
 )
+
+CATALOG = Path(__file__).resolve().parents[4] / "comfy_images" / "catalog"
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -68,6 +72,9 @@ NODES = st.fixed_dictionaries(
     }
 )
 GRAPHS = st.dictionaries(NODE_IDS, NODES, min_size=1, max_size=5)
+
+
+POSTER_GRAPH: Graph = json.loads((CATALOG / "poster.json").read_text())
 
 
 def proposed(name: str) -> dict[str, InputBinding]:
@@ -157,6 +164,18 @@ def test_several_prompts_are_called_by_their_titles() -> None:
     names = [one.name for one in propose(graph, OBJECT_INFO).inputs]
     assert names[:2] == ["prompt", "prompt_2"]
     assert "second_shot" in names
+
+
+def test_the_poster_of_the_catalog_is_described_by_itself() -> None:
+    bindings = propose(POSTER_GRAPH, None)
+    assert [(one.name, one.type, one.label) for one in bindings.inputs] == [
+        ("prompt", "text", "Prompt"),
+        ("width", "integer", "Width"),
+        ("height", "integer", "Height"),
+        ("seed", "seed", "Seed"),
+    ]
+    assert all(one.group == "main" for one in bindings.inputs)
+    assert [output.name for output in bindings.outputs] == ["poster"]
 
 
 def test_a_loader_is_called_by_what_it_loads() -> None:
