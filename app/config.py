@@ -237,6 +237,48 @@ class Settings(BaseSettings):
         validation_alias="COMFYBURST_MAX_NODES",
         description="Most nodes in one graph.",
     )
+    max_graph_bytes: int = Field(
+        default=2_000_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_GRAPH_BYTES",
+        description="Largest graph, as JSON in API format, of a workflow that is kept by name.",
+    )
+    max_source_bytes: int = Field(
+        default=5_000_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_SOURCE_BYTES",
+        description="Largest editor's file, as JSON, that is kept with a workflow.",
+    )
+    max_workflow_file_bytes: int = Field(
+        default=100_000_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_WORKFLOW_FILE_BYTES",
+        description="Largest file that a workflow is looked for in.",
+    )
+    max_workflows: int = Field(
+        default=1_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_WORKFLOWS",
+        description="Most workflows of one workspace, archived ones included.",
+    )
+    max_workflow_versions: int = Field(
+        default=1_000,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_WORKFLOW_VERSIONS",
+        description="Most versions of one workflow.",
+    )
+    max_inputs_bytes: int = Field(
+        default=65_536,
+        ge=1,
+        validation_alias="COMFYBURST_MAX_INPUTS_BYTES",
+        description="Most bytes of the `inputs` of one job, as JSON: they are shown with the job.",
+    )
+    workflow_cache_bytes: int = Field(
+        default=16_000_000,
+        ge=0,
+        validation_alias="COMFYBURST_WORKFLOW_CACHE_BYTES",
+        description="Versions of workflows kept in memory per front door, counted as JSON.",
+    )
     max_outputs: int = Field(
         default=1_000,
         validation_alias="COMFYBURST_MAX_OUTPUTS",

@@ -29,6 +29,7 @@ from app.events.streams import Streams
 from app.events.tail import Tails
 from app.identity.repository import IdentityRepository
 from app.identity.service import IdentityService
+from app.jobs.asked import AskedService
 from app.jobs.capacity import WaitingRoom
 from app.jobs.claiming import ClaimService
 from app.jobs.dispatch.celery import CeleryBell
@@ -78,6 +79,12 @@ from app.webhooks.service import DeliveryService, EndpointService
 from app.webhooks.signing import Signing
 from app.workflows.environments.repository import EnvironmentRepository
 from app.workflows.environments.service import EnvironmentService
+from app.workflows.registry.kept import KeptContents
+from app.workflows.registry.repository.reading import RegistryReader
+from app.workflows.registry.repository.writing import RegistryWriter
+from app.workflows.registry.routes import router as workflows_router
+from app.workflows.registry.service import PinService, RegistryService
+from app.workflows.registry.version_routes import router as versions_router
 from storage.protocol import Storage
 
 log = logging.getLogger(__name__)
@@ -119,6 +126,8 @@ def create_app(settings: Settings) -> FastAPI:
         assets_router,
         files_router,
         webhooks_router,
+        workflows_router,
+        versions_router,
     ):
         app.include_router(router)
     install_docs(app)
@@ -262,6 +271,7 @@ class _Parts:
         keyring, storage = self.keyring, self.observability.storage(self.storage)
         internal_url = settings.internal_url or f"http://127.0.0.1:{settings.port}"
         assets, events = AssetRepository(database), EventRepository(database)
+        registry = RegistryReader(database)
         environments = EnvironmentService(EnvironmentRepository(database))
         transitions = TransitionRepository(database, settings.lease_s)
         queries = JobQueries(database)
@@ -286,13 +296,23 @@ class _Parts:
                 webhooks=webhooks,
                 queries=queries,
                 assets=assets,
-                environments=environments,
+                asked=AskedService(
+                    PinService(registry, KeptContents(settings.workflow_cache_bytes)),
+                    environments,
+                    settings,
+                ),
                 replays=replays,
                 room=room,
                 secrets=secrets,
                 feed=feed,
                 wake=self.bell.wake,
                 settings=settings,
+            ),
+            RegistryService(
+                registry,
+                RegistryWriter(database, settings.max_workflows, settings.max_workflow_versions),
+                environments,
+                settings,
             ),
             RetryService(
                 repository=RetryRepository(database),

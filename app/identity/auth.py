@@ -16,7 +16,8 @@ def bearer_token(request: Request) -> str:
     return credential.strip() if scheme.lower() == "bearer" else ""
 
 
-async def _principal(request: Request, scope: Scope) -> Principal:
+async def caller_of(request: Request, scope: Scope) -> Principal:
+    """Who is calling; raises AppError 401, and 403 where the key does not carry the scope."""
     identity = provided(request, IdentityService)
     principal = await identity.authenticate(bearer_token(request))
     request.state.workspace_id = principal.workspace_id
@@ -26,12 +27,17 @@ async def _principal(request: Request, scope: Scope) -> Principal:
 
 
 async def _reader(request: Request) -> Principal:
-    return await _principal(request, "jobs:read")
+    return await caller_of(request, "jobs:read")
 
 
 async def _writer(request: Request) -> Principal:
-    return await _principal(request, "jobs:write")
+    return await caller_of(request, "jobs:write")
+
+
+async def _workflow_writer(request: Request) -> Principal:
+    return await caller_of(request, "workflows:write")
 
 
 Reader = Annotated[Principal, Depends(_reader)]
 Writer = Annotated[Principal, Depends(_writer)]
+WorkflowWriter = Annotated[Principal, Depends(_workflow_writer)]

@@ -8,6 +8,8 @@ from uuid import UUID
 from app.events.hub import Lifetime, Move
 from app.events.repository import JobEvent
 from app.jobs.transitions import TERMINAL, PublicStatus, Status, public_status
+from app.workflows.registry.models import Pinned
+from app.workflows.registry.names import Selector
 
 JsonObject = dict[str, Any]
 
@@ -57,6 +59,16 @@ class NewJob:
     secrets: bytes | None = field(repr=False)
     webhook: NewWebhook | None = None
     strip_metadata: bool = False
+    version: Pinned | None = None
+    """The version it runs, where a workflow was named."""
+    workflow_inputs: JsonObject | None = None
+    """What that was given by name, random seeds as they were drawn."""
+
+    @property
+    def workflow(self) -> JsonObject | None:
+        """As the job shows it."""
+        version = self.version
+        return {"name": version.workflow, "version": version.number} if version else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,9 @@ class Job:
     expires_at: datetime
     queue_position: int | None
     retry_of: UUID | None
+    workflow: JsonObject | None
+    """`name` and `version`, where one was named."""
+    workflow_inputs: JsonObject | None
 
     @property
     def public_status(self) -> PublicStatus:
@@ -116,6 +131,9 @@ class JobFilter:
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     tags: list[str] = field(default_factory=list[str])
     environment: str | None = None
+    workflow: str | None = None
+    """By name; of every version, unless one is chosen."""
+    workflow_version: Selector | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from app.assets.media import clean_basename, is_inline
-from app.jobs.models import MAX_LOG_BYTES, Job, JobLog, JsonObject
+from app.jobs.models import MAX_LOG_BYTES, Job, JobLog, JsonObject, NewJob
 from app.jobs.transitions import Status
 from gpu_functions.contract import is_own_thumbnail
 from storage.protocol import Delivery, Storage
@@ -58,9 +58,23 @@ def render_job(job: Job, links: JobLinks) -> JsonObject:
         "backend_reason": job.backend_reason,
         "tries": job.tries,
         "retry_of": job.retry_of,
+        "workflow": job.workflow,
+        "inputs": job.workflow_inputs,
         # The SDK's list wants these names beside v2's own (facts/comfy-api-v2.md §7).
         "create_time": job.created_at,
         "update_time": job.ended_at or job.started_at or job.created_at,
+    }
+
+
+def render_dry_run(new: NewJob) -> JsonObject:
+    """What a submit would record."""
+    return {
+        "valid": True,
+        "environment": new.environment,
+        "backend": new.backend,
+        "backend_reason": new.backend_reason,
+        "workflow": new.workflow,
+        "inputs": new.workflow_inputs,
     }
 
 

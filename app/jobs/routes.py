@@ -1,25 +1,25 @@
 """`/api/v2/jobs`: Comfy API v2's jobs."""
 
 import re
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.config import Settings
-from app.errors import AppError, NotFoundError
+from app.errors import NotFoundError
 from app.events.streams import Streams
 from app.http import json_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.identity.models import Principal
 from app.identity.service import IdentityService
+from app.jobs.filters import read_filter
 from app.jobs.links import links_of
-from app.jobs.models import Job, JobFilter
-from app.jobs.render import render_job, render_log
-from app.jobs.schemas import JobLogOut, JobOut, JobPage, JobRequest, WorkflowOut
+from app.jobs.models import Job
+from app.jobs.render import render_dry_run, render_job, render_log
+from app.jobs.schemas import DryRunOut, JobLogOut, JobOut, JobPage, JobRequest, WorkflowOut
 from app.jobs.service import JobService
 from app.jobs.stream import JobStream, parse_last_event_id
 from app.jobs.submit import SubmitService
-from app.jobs.transitions import PublicStatus
 from app.jobs.waiting import JobWaiter
 from app.json_input import read_json_object, validated
 from app.provided import provided
@@ -28,9 +28,7 @@ router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
 
 MAX_WAIT_S = 25.0
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})\"?", re.IGNORECASE)
-_METADATA_FILTER = re.compile(r"metadata\[(.{1,1024})\]", re.DOTALL)
 _CURSOR = "AaIO1PrxcMe4cv6TvpWeLw"
-_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 JobId = Annotated[
     str,
@@ -72,6 +70,7 @@ _YES = ("1", "true")
     operation_id="postJobs",
     summary="Submit a job",
     response_description="Recorded. It reaches exactly one end, whatever dies meanwhile.",
+    responses={200: {"model": DryRunOut, "description": "A dry run: all of it is right."}},
 )
 async def submit_job(
     request: Request,
@@ -79,8 +78,12 @@ async def submit_job(
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
     no_retry: NoRetry = None,
+    dry_run: Annotated[  # noqa: FBT002 - a query parameter
+        bool,
+        Query(description="True: check everything and record nothing; see the answer 200."),
+    ] = False,
 ) -> Response:
-    """Record an API-format graph as a job and answer at once.
+    """Record a workflow as a job and answer at once: a graph, or the name of one that was pushed.
 
     The graph is checked before anything is queued: node classes, required inputs, types, links,
     cycles, files. Every node that is wrong is named in `details.node_errors`, so a mistake costs
@@ -95,12 +98,18 @@ async def submit_job(
     * **`Prefer: wait=20`** turns submit and wait into one call.
     * **`webhook_url`** is called when the job has ended; see the chapter Webhooks.
 
-    Named workflows and editor-format files are not offered yet: 422.
+    A workflow that was pushed is run by name, `poster`, `poster@3` or `poster@prod`, with `inputs`. What
+    is wrong with them is said of all at once: 422 `invalid_inputs`. The job keeps the version that the
+    name led to. Clients that take only an object write `{"name": "poster@3", "inputs": {…}}` as
+    `workflow`. A file as the ComfyUI editor saves it is converted.
     """
     body = await read_json_object(request, provided(request, Settings).max_json_bytes)
     wanted = _job_request(body)
     if no_retry in _YES:
         wanted.max_tries = 1
+    if dry_run:
+        would = await provided(request, SubmitService).dry_run(caller.workspace_id, wanted)
+        return json_response(render_dry_run(would))
     job, is_replay = await provided(request, SubmitService).submit(
         caller.workspace_id, wanted, idempotency_key
     )
@@ -136,6 +145,13 @@ async def list_jobs(
     environment: Annotated[
         str | None, Query(description="Jobs of this environment.", examples=["local"])
     ] = None,
+    workflow: Annotated[
+        str | None,
+        Query(
+            description="Jobs of this named workflow: `poster` of every version, `poster@3` of one.",
+            examples=["poster"],
+        ),
+    ] = None,
 ) -> Response:
     """The workspace's jobs, newest first, each as `GET /jobs/{id}` shows it.
 
@@ -147,11 +163,8 @@ async def list_jobs(
         caller.workspace_id,
         cursor=cursor,
         limit=limit,
-        wanted=JobFilter(
-            statuses=_statuses(status),
-            metadata=_metadata_filters(request),
-            tags=_without_nul("tag", tag or []),
-            environment=_without_nul("environment", [environment])[0] if environment else None,
+        wanted=read_filter(
+            request, status=status, tags=tag or [], environment=environment, workflow=workflow
         ),
     )
     links = links_of(request)
@@ -322,43 +335,14 @@ async def _wait(request: Request, caller: Principal, job: Job, hold_s: float) ->
 
 
 def _job_request(body: dict[str, Any]) -> JobRequest:
-    if isinstance(body.get("workflow"), str):
-        raise AppError(
-            422,
-            "invalid_workflow",
-            "Named workflows are not offered yet; send the API-format graph itself.",
-        )
-    return validated(JobRequest, body)
+    match body.get("workflow"):
+        # The official SDKs send `workflow` as an object and nothing beside it. No node is a text.
+        case {"name": str(name), **rest} if rest.keys() <= {"inputs"} and "inputs" not in body:
+            return validated(JobRequest, {**body, **rest, "workflow": name})
+        case _:
+            return validated(JobRequest, body)
 
 
 def _preferred_wait(prefer: str | None) -> float:
     match = _PREFER_WAIT.search(prefer or "")
     return min(float(match[1]), MAX_WAIT_S) if match else 0.0
-
-
-def _metadata_filters(request: Request) -> dict[str, str]:
-    filters: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        match = _METADATA_FILTER.fullmatch(name)
-        if not match:
-            continue
-        if "\x00" in name + value:
-            raise AppError(400, "invalid_metadata_filter", "NUL characters are not allowed.")
-        filters[match[1]] = value
-    return filters
-
-
-def _statuses(text: str | None) -> list[PublicStatus]:
-    wanted = text.split(",") if text else []
-    for status in wanted:
-        if status not in _STATUSES:
-            raise AppError(
-                400, "invalid_request", f"status: {status[:40]!r} is not one of v2's statuses."
-            )
-    return [status for status in _STATUSES if status in wanted]
-
-
-def _without_nul(name: str, values: list[str]) -> list[str]:
-    if any("\x00" in value for value in values):
-        raise AppError(400, "invalid_request", f"{name}: NUL characters are not allowed.")
-    return values

@@ -1,15 +1,24 @@
 """Public JSON of jobs: Comfy API v2's, and more beside it that a v2 client ignores."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from app.jobs.transitions import PublicStatus
 from app.safe_http import MAX_URL_LENGTH
+from app.workflows.registry.names import REFERENCE_PATTERN, REFERENCE_SHAPE, Reference
 from gpu_functions.contract import FailureCode
 
 MAX_METADATA_PAIRS = 16
@@ -31,6 +40,33 @@ _GRAPH: JsonDict = {
 """Described, not validated: `check_structure` names every node that is wrong."""
 
 
+_WORKFLOW: JsonDict = {
+    "anyOf": [
+        {"type": "object", **_GRAPH},
+        {"type": "string", "pattern": REFERENCE_PATTERN},
+        {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "pattern": REFERENCE_PATTERN},
+                "inputs": {"type": "object"},
+            },
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+def _graph_or_name(value: Any) -> dict[str, Any] | str:
+    if isinstance(value, dict):
+        return cast(dict[str, Any], value)
+    if isinstance(value, str) and Reference.parse(value) is not None:
+        return value
+    raise PydanticCustomError(
+        "workflow", f"Input should be a graph, or {REFERENCE_SHAPE} for one that was pushed"
+    )
+
+
 class ExtraData(BaseModel):
     """Keys for partner (API) nodes: handed to ComfyUI, never stored in clear or echoed."""
 
@@ -49,11 +85,19 @@ class JobRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    workflow: dict[str, Any] = Field(
-        json_schema_extra=_GRAPH,
+    workflow: Annotated[
+        dict[str, Any] | str, PlainValidator(_graph_or_name), WithJsonSchema(_WORKFLOW)
+    ] = Field(
         description="An API-format graph: `{node_id: {class_type, inputs}}`. Where a node expects a "
         'file, its input is `{"__type": "core/ASSET", "info": {"id": "<asset id>"}}` or the '
-        "`file_path` of an upload.",
+        "`file_path` of an upload. Or a workflow as the ComfyUI editor saves it: it is converted. Or "
+        "the name of one that was pushed: `poster`, `poster@3`, `poster@prod`.",
+    )
+    inputs: dict[str, Any] | None = Field(
+        default=None,
+        description="Of a workflow that is named: its inputs by their names, as `GET "
+        "/workflows/{name}/schema` describes them. What is absent has its default.",
+        examples=[{"prompt": "Hello, world", "seed": 7}],
     )
     extra_data: ExtraData | None = None
     metadata: dict[Label, Label] | None = Field(
@@ -100,11 +144,20 @@ class JobRequest(BaseModel):
         "stripped is not published: the job is `failed: output_upload` and says which.",
         examples=[True],
     )
-    environment: str = Field(
-        default="local",
+    environment: str | None = Field(
+        default=None,
         max_length=63,
-        description="Which ComfyUI runs it, by name; `GET /readyz` lists them.",
+        description="Which ComfyUI runs it, by name; `GET /readyz` lists them. Default: what a named "
+        "workflow was pushed for, else `local`.",
     )
+
+    @model_validator(mode="after")
+    def _inputs_are_of_a_name(self) -> Self:
+        if self.inputs is not None and not isinstance(self.workflow, str):
+            raise PydanticCustomError(
+                "inputs_of_a_graph", "inputs: only a workflow that is named takes them."
+            )
+        return self
 
 
 class ProgressOut(BaseModel):
@@ -169,6 +222,13 @@ class JobUrls(BaseModel):
     logs: str = Field(description="What the job has logged; 204 while that is nothing.")
 
 
+class JobWorkflowOut(BaseModel):
+    """A version of a workflow."""
+
+    name: str
+    version: int
+
+
 class JobOut(BaseModel):
     """One execution of a workflow. v2's job, and from `metadata` on what is ours."""
 
@@ -198,8 +258,25 @@ class JobOut(BaseModel):
     backend_reason: str = Field(description="Why it runs there, for people.")
     tries: int = Field(description="Starts so far.")
     retry_of: UUID | None = Field(description="The job it runs again; null for any other.")
+    workflow: JobWorkflowOut | None = Field(
+        description="The version it runs, whatever its name leads to later; null of a graph."
+    )
+    inputs: dict[str, Any] | None = Field(
+        description="What a named workflow was given, random seeds as they were drawn; null of a graph."
+    )
     create_time: datetime = Field(description="`created_at`, by the name `comfy-sdk` lists by.")
     update_time: datetime = Field(description="When its status last changed.")
+
+
+class DryRunOut(BaseModel):
+    """What a submit would record; nothing was."""
+
+    valid: Literal[True] = Field(description="Always; what is not valid is refused as a submit is.")
+    environment: str
+    backend: str = Field(description="Where it would run.")
+    backend_reason: str = Field(description="Why it would run there, for people.")
+    workflow: JobWorkflowOut | None
+    inputs: dict[str, Any] | None
 
 
 class WorkflowOut(BaseModel):

@@ -22,6 +22,7 @@ from app.errors import AppError
 from app.events.feed import Feed
 from app.identity.keys import is_well_formed
 from app.ids import uuid7
+from app.jobs.asked import Asked, AskedService
 from app.jobs.capacity import WaitingRoom
 from app.jobs.dispatch.routing import choose_backend
 from app.jobs.idempotency import Replays, check_key
@@ -31,10 +32,8 @@ from app.jobs.repository.transitions import TransitionRepository, moved
 from app.jobs.schemas import ExtraData, JobRequest
 from app.jobs.secrets import SecretBox
 from app.webhooks.service import EndpointService
-from app.workflows.environments.repository import Environment
-from app.workflows.environments.service import EnvironmentService
 from app.workflows.files import FileRefs, find_files, place_files
-from app.workflows.graph import Graph, NodeErrors, check_structure, invalid_workflow
+from app.workflows.graph import Graph, NodeErrors, invalid_workflow
 from app.workflows.refusal import summary
 from app.workflows.sanitise import check_paths, sanitised
 from app.workflows.validate import validate
@@ -49,7 +48,7 @@ class SubmitService:
     transitions: TransitionRepository
     queries: JobQueries
     assets: AssetRepository
-    environments: EnvironmentService
+    asked: AskedService
     replays: Replays
     room: WaitingRoom
     secrets: SecretBox
@@ -65,8 +64,9 @@ class SubmitService:
 
         Raises:
             AppError: 400 `invalid_request`, 422 `invalid_workflow`, `workflow_format_ui`,
-                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`,
-                `invalid_webhook_url`, 429 `queue_full`.
+                `missing_asset`, `backend_unavailable`, `idempotency_key_reuse`, `invalid_inputs`,
+                `invalid_webhook_url`, 404 `workflow_not_found`, `version_not_found`, 409
+                `workflow_archived`, 429 `queue_full`.
         """
         check_key(idempotency_key)
         request_hash = _hash(request) if idempotency_key else None
@@ -82,6 +82,10 @@ class SubmitService:
         self.wake(new.backend)
         log.info("job recorded", extra={**recorded.ids(), "backend": new.backend})
         return _recorded(new, row), False
+
+    async def dry_run(self, workspace_id: UUID, request: JobRequest) -> NewJob:
+        """What a submit would record; raises as it does, but for what a key or a full queue refuses."""
+        return await self._prepare(workspace_id, request, None, None)
 
     async def _record(self, new: NewJob) -> Row | None:
         """The new row, or None where its key is taken: a full queue keeps no replay out."""
@@ -101,19 +105,16 @@ class SubmitService:
         idempotency_key: str | None,
         request_hash: bytes | None,
     ) -> NewJob:
-        check_structure(request.workflow, self.settings.max_nodes)
-        environment, object_info = await self.environments.get(request.environment)
-        choice = choose_backend(request.environment, environment, workspace_id)
-        graph, inputs = await self._checked(
-            workspace_id, request.workflow, environment, object_info
-        )
+        asked = await self.asked.read(workspace_id, request)
+        choice = choose_backend(asked.environment_name, asked.environment, workspace_id)
+        graph, inputs = await self._checked(workspace_id, asked)
         job_id = uuid7()
         return NewJob(
             id=job_id,
             workspace_id=workspace_id,
             backend=choice.backend,
             backend_reason=choice.reason,
-            environment=request.environment,
+            environment=asked.environment_name,
             graph=graph,
             graph_hash=_sha256(graph),
             inputs=inputs,
@@ -129,6 +130,8 @@ class SubmitService:
             secrets=self.secrets.seal(job_id, partner_keys(request.extra_data)),
             webhook=self._webhook(request.webhook_url),
             strip_metadata=request.strip_metadata,
+            version=asked.version,
+            workflow_inputs=asked.inputs,
         )
 
     def _webhook(self, url: str | None) -> NewWebhook | None:
@@ -138,25 +141,23 @@ class SubmitService:
         signer = self.webhooks.signing.new_signer()
         return NewWebhook(url, signer.id, signer.secret)
 
-    async def _checked(
-        self,
-        workspace_id: UUID,
-        workflow: Graph,
-        environment: Environment | None,
-        object_info: Mapping[str, Any] | None,
-    ) -> tuple[Graph, list[JobInput]]:
-        refs = find_files(workflow, object_info)
-        found = await self._resolve(workspace_id, refs)
-        graph = place_files(workflow, refs, {use: name for use, (name, _) in found.items()})
+    async def _checked(self, workspace_id: UUID, asked: Asked) -> tuple[Graph, list[JobInput]]:
+        object_info = asked.object_info
+        refs = find_files(asked.graph, object_info)
+        found = await self._resolve(workspace_id, refs, asked)
+        graph = place_files(asked.graph, refs, {use: name for use, (name, _) in found.items()})
         errors = NodeErrors()
         check_paths(graph, object_info, errors)
         validate(graph, object_info, errors)
         if errors:
-            raise invalid_workflow(summary(graph, errors, environment), errors)
+            asked.name_inputs(errors)
+            raise invalid_workflow(summary(graph, errors, asked.environment), errors)
         inputs = {name: asset.id for name, asset in found.values()}
         return sanitised(graph, object_info), [JobInput(i, name) for name, i in inputs.items()]
 
-    async def _resolve(self, workspace_id: UUID, refs: FileRefs) -> dict[str, tuple[str, Asset]]:
+    async def _resolve(
+        self, workspace_id: UUID, refs: FileRefs, asked: Asked
+    ) -> dict[str, tuple[str, Asset]]:
         """For every reference the name its file gets, and the asset; names missing ones at once."""
         by_id = await self.assets.by_ids(workspace_id, refs.asset_ids) if refs.asset_ids else {}
         by_path = await self.assets.newest_of_paths(workspace_id, refs.paths) if refs.paths else {}
@@ -164,7 +165,7 @@ class SubmitService:
         missing_ids += refs.malformed
         missing_paths = [path for path in refs.paths if path not in by_path]
         if missing_ids or missing_paths:
-            raise _missing(missing_ids, missing_paths, refs)
+            raise _missing(missing_ids, missing_paths, refs, asked)
         found = {str(i): (_file_name(asset), asset) for i, asset in by_id.items()}
         found |= {path: (_file_name(asset), asset) for path, asset in by_path.items()}
         return found
@@ -195,11 +196,12 @@ def _file_name(asset: Asset) -> str:
     return f"{digest}-{clean_basename(asset.file_path)}"
 
 
-def _missing(ids: list[str], paths: list[str], refs: FileRefs) -> AppError:
+def _missing(ids: list[str], paths: list[str], refs: FileRefs, asked: Asked) -> AppError:
     errors = NodeErrors()
     for name in [*ids, *paths]:
         for node_id, field in refs.uses.get(name, []):
             errors.add(node_id, field, "missing_asset", f"There is no file {name[:200]!r}.")
+    asked.name_inputs(errors)
     named = ", ".join([*ids, *paths][:10])
     return AppError(
         422,
@@ -236,4 +238,6 @@ def _recorded(new: NewJob, row: JsonObject) -> Job:
         expires_at=row["expires_at"],
         queue_position=None,
         retry_of=None,
+        workflow=new.workflow,
+        workflow_inputs=new.workflow_inputs,
     )

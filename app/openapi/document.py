@@ -13,11 +13,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from app.openapi.errors import BY_KEY, REFUSALS, Refusal, failures_table, refusals_table
+from app.openapi.errors import BY_KEY, REFUSALS, failures_table, refusals_table
 from app.openapi.events import Events
 from app.openapi.examples import SUMMARIES, example
-from app.openapi.operations import OPERATIONS, Examples, Operation, Reply
+from app.openapi.operation import Examples, Operation, Reply
+from app.openapi.operations import OPERATIONS
 from app.openapi.parts import HEADERS
+from app.openapi.refusal import Refusal
 from app.openapi.samples import SAMPLES
 from app.openapi.tidy import Json, ours, ref, renamed, tidy
 
@@ -41,6 +43,12 @@ TAGS: Final = (
         "name": "assets",
         "x-displayName": "Assets",
         "description": "Files in and out: records over bytes that are kept once for each workspace.",
+    },
+    {
+        "name": "workflows",
+        "x-displayName": "Workflows",
+        "description": "What can be run by name: immutable versions with named, typed inputs, and words "
+        "that lead to one of them. Ours beyond v2.",
     },
     {
         "name": "webhooks",
@@ -125,6 +133,10 @@ def _complete(operation: Json) -> None:
     if known.multipart is not None:
         content = {"schema": known.multipart, "examples": _examples(known.body_examples)}
         operation["requestBody"] = _request_body("multipart/form-data", content)
+    if known.other_body is not None:
+        media_type, schema, example_name = known.other_body
+        content = {"schema": schema, "examples": _examples((example_name,))}
+        operation["requestBody"]["content"][media_type] = content
     if known.events is not None:
         operation["x-sse-events"] = {
             name: {

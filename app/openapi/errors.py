@@ -5,42 +5,11 @@ why no caller sees it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from app.openapi.refusal import Refusal
+from app.openapi.workflow_errors import WORKFLOWS
 from gpu_functions.contract import RETRY_CLASS, FailureCode, RetryClass
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One error: `key` is its status and code, as operations name it."""
-
-    key: str
-    message: str
-    remedy: str
-    """When it comes and what to do, for people."""
-    details: Mapping[str, Any] | None = None
-    headers: tuple[str, ...] = ()
-
-    @property
-    def status(self) -> int:
-        """Of HTTP."""
-        return int(self.key.partition(" ")[0])
-
-    @property
-    def code(self) -> str:
-        """`error.code`."""
-        return self.key.partition(" ")[2]
-
-    @property
-    def name(self) -> str:
-        """Of its example: the code, but for one code that has two statuses."""
-        return f"{self.code}_{self.status}" if self.code == "upstream_error" else self.code
-
-    def envelope(self) -> dict[str, Any]:
-        """The body."""
-        details = dict(self.details) if self.details else None
-        return {"error": {"code": self.code, "message": self.message, "details": details}}
 
 
 def _of_fields(field: str, reason: str) -> dict[str, Any]:
@@ -54,7 +23,7 @@ def _of_node(node_id: str, field: str, reason: str, message: str) -> dict[str, A
 
 _NO_ASSET: Final = "01a20ed5-0261-7350-a2b2-c7082f2b0b87"
 
-REFUSALS: Final = (
+_OTHERS: Final = (
     Refusal(
         "400 bad_host",
         "This host name is not ours. Add it to COMFYBURST_ALLOWED_HOSTS or set PUBLIC_URL.",
@@ -218,9 +187,10 @@ REFUSALS: Final = (
     ),
     Refusal(
         "422 workflow_format_ui",
-        "This is a workflow as the ComfyUI editor saves it. Export it with "
-        "Workflow > Export (API) and submit that file.",
-        "Export the API format.",
+        "This is a workflow as the ComfyUI editor saves it, and no worker has said yet which nodes its "
+        "environment has. Start one; or export it with Workflow > Export (API).",
+        "The editor's files are converted as soon as a worker of the environment has started. One of which "
+        "no node saves or shows anything is refused so, too.",
     ),
     Refusal(
         "422 missing_asset",
@@ -324,6 +294,8 @@ REFUSALS: Final = (
     ),
 )
 
+REFUSALS: Final = tuple(sorted((*_OTHERS, *WORKFLOWS), key=lambda refusal: refusal.status))
+"""By status, and as they stand above where that is the same."""
 BY_KEY: Final = {refusal.key: refusal for refusal in REFUSALS}
 
 UNSEEN: Final = {

@@ -5,68 +5,16 @@ application raises is documented) and to the wire (every example is what a front
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-
-from pydantic import BaseModel
+from typing import Final
 
 from app.assets.schemas import FromHash
 from app.jobs.retry_routes import RetryAllRequest, RetryRequest
 from app.jobs.schemas import JobRequest
-from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS, Events
+from app.openapi.events import JOB_EVENTS, WORKSPACE_EVENTS
+from app.openapi.operation import ANY, BODY, JSON, READ, WRITE, Operation, Reply
 from app.openapi.parts import IDEMPOTENCY_KEY, IF_NONE_MATCH, LABELS, RANGE, UPLOAD
+from app.openapi.workflow_operations import WORKFLOWS
 from app.webhooks.schemas import EndpointPatch, EndpointRequest, RotateRequest
-
-Examples = tuple[str, ...]
-"""By the names of `examples.py`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer that is no error."""
-
-    examples: Examples = ()
-    headers: tuple[str, ...] = ()
-    description: str = ""
-    """Of an answer that the route itself does not declare."""
-    media_type: str = "application/json"
-    schema: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What stands beside a route."""
-
-    codes: tuple[str, ...]
-    replies: Mapping[int, Reply]
-    body: type[BaseModel] | None = None
-    body_examples: Examples = ()
-    is_body_optional: bool = False
-    events: Events | None = None
-    parameters: tuple[Mapping[str, Any], ...] = ()
-    multipart: Mapping[str, Any] | None = None
-    is_open: bool = False
-    """Whether it needs no key."""
-    has_body: bool = True
-    """False of HEAD: its errors are a status alone."""
-
-
-_ANY: Final = (
-    "400 bad_host",
-    "400 invalid_http",
-    "431 headers_too_large",
-    "500 upstream_error",
-    "503 upstream_error",
-)
-_READ: Final = (*_ANY, "401 unauthorized", "403 forbidden", "503 upstream_unreachable")
-_WRITE: Final = (*_READ, "403 foreign_origin")
-_BODY: Final = (
-    "408 request_timeout",
-    "413 payload_too_large",
-    "415 unsupported_media_type",
-    "422 invalid_request",
-)
-_JSON: Final = (*_BODY, "422 invalid_json")
 
 _BINARY: Final = {"type": "string", "format": "binary"}
 _ASSET_REF: Final = {"$ref": "#/components/schemas/Asset"}
@@ -75,10 +23,14 @@ _FILE_HEADERS: Final = ("ETag", "Accept-Ranges", "Content-Disposition")
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "postJobs": Operation(
         codes=(
-            *_WRITE,
-            *_JSON,
+            *WRITE,
+            *JSON,
             "400 invalid_request",
+            "404 workflow_not_found",
+            "404 version_not_found",
+            "409 workflow_archived",
             "422 invalid_workflow",
+            "422 invalid_inputs",
             "422 workflow_format_ui",
             "422 missing_asset",
             "422 backend_unavailable",
@@ -89,22 +41,26 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         body=JobRequest,
         body_examples=(
             "request_poster",
+            "request_by_name",
+            "request_by_name_sdk",
             "request_with_file",
             "request_full",
         ),
         replies={
+            200: Reply(("dry_run",)),
             201: Reply(
                 (
                     "job_queued",
+                    "job_by_name",
                     "job_succeeded",
                 ),
                 headers=("Idempotent-Replayed", "Preference-Applied"),
-            )
+            ),
         },
     ),
     "listJobs": Operation(
         codes=(
-            *_READ,
+            *READ,
             "400 invalid_cursor",
             "400 invalid_metadata_filter",
             "400 invalid_request",
@@ -114,7 +70,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         replies={200: Reply(("job_page",))},
     ),
     "getJob": Operation(
-        codes=(*_READ, "404 job_not_found", "422 invalid_request"),
+        codes=(*READ, "404 job_not_found", "422 invalid_request"),
         replies={
             200: Reply(
                 (
@@ -126,15 +82,15 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         },
     ),
     "getJobWorkflow": Operation(
-        codes=(*_READ, "404 job_not_found"),
+        codes=(*READ, "404 job_not_found"),
         replies={200: Reply(("job_workflow",))},
     ),
     "getJobLogs": Operation(
-        codes=(*_READ, "404 job_not_found"),
+        codes=(*READ, "404 job_not_found"),
         replies={200: Reply(("job_log",)), 204: Reply()},
     ),
     "getJobEvents": Operation(
-        codes=(*_READ, "404 job_not_found", "429 too_many_streams"),
+        codes=(*READ, "404 job_not_found", "429 too_many_streams"),
         events=JOB_EVENTS,
         replies={
             200: Reply(
@@ -144,7 +100,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         },
     ),
     "cancelJob": Operation(
-        codes=(*_WRITE, "404 job_not_found"),
+        codes=(*WRITE, "404 job_not_found"),
         replies={
             200: Reply(
                 (
@@ -156,8 +112,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "retryJob": Operation(
         codes=(
-            *_WRITE,
-            *_JSON,
+            *WRITE,
+            *JSON,
             "400 invalid_request",
             "404 job_not_found",
             "409 job_not_ended",
@@ -172,13 +128,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         replies={201: Reply(("job_retried",), headers=("Idempotent-Replayed",))},
     ),
     "retryJobs": Operation(
-        codes=(*_WRITE, *_JSON, "429 queue_full"),
+        codes=(*WRITE, *JSON, "429 queue_full"),
         body=RetryAllRequest,
         body_examples=("request_retry_all",),
         replies={201: Reply(("retried_jobs",))},
     ),
     "getEvents": Operation(
-        codes=(*_READ, "400 invalid_cursor", "422 invalid_request", "429 too_many_streams"),
+        codes=(*READ, "400 invalid_cursor", "422 invalid_request", "429 too_many_streams"),
         events=WORKSPACE_EVENTS,
         replies={
             200: Reply(
@@ -189,8 +145,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "postAssets": Operation(
         codes=(
-            *_WRITE,
-            *_BODY,
+            *WRITE,
+            *BODY,
             "409 hash_mismatch",
             "422 invalid_hash",
             "422 invalid_file_path",
@@ -211,8 +167,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "assetFromHash": Operation(
         codes=(
-            *_WRITE,
-            *_JSON,
+            *WRITE,
+            *JSON,
             "404 blob_not_found",
             "422 invalid_hash",
             "422 invalid_file_path",
@@ -229,12 +185,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         },
     ),
     "headAssetByHash": Operation(
-        codes=(*_READ, "404 blob_not_found"),
+        codes=(*READ, "404 blob_not_found"),
         replies={200: Reply()},
         has_body=False,
     ),
     "getAsset": Operation(
-        codes=(*_READ, "404 asset_not_found"),
+        codes=(*READ, "404 asset_not_found"),
         replies={
             200: Reply(
                 (
@@ -245,12 +201,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         },
     ),
     "deleteAsset": Operation(
-        codes=(*_WRITE, "404 asset_not_found", "409 asset_in_use"),
+        codes=(*WRITE, "404 asset_not_found", "409 asset_in_use"),
         replies={204: Reply()},
     ),
     "getAssetContent": Operation(
         codes=(
-            *_READ,
+            *READ,
             "404 asset_not_found",
             "404 output_unavailable",
             "416 range_not_satisfiable",
@@ -271,7 +227,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "headAssetContent": Operation(
         codes=(
-            *_READ,
+            *READ,
             "404 asset_not_found",
             "404 output_unavailable",
             "416 range_not_satisfiable",
@@ -289,59 +245,60 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         },
         has_body=False,
     ),
-    "listWebhookEndpoints": Operation(codes=_READ, replies={200: Reply(("webhook_endpoints",))}),
+    **WORKFLOWS,
+    "listWebhookEndpoints": Operation(codes=READ, replies={200: Reply(("webhook_endpoints",))}),
     "postWebhookEndpoint": Operation(
-        codes=(*_WRITE, *_JSON, "409 endpoint_limit", "422 invalid_webhook_url"),
+        codes=(*WRITE, *JSON, "409 endpoint_limit", "422 invalid_webhook_url"),
         body=EndpointRequest,
         body_examples=("request_webhook_endpoint",),
         replies={201: Reply(("webhook_endpoint_added",))},
     ),
     "getWebhookEndpoint": Operation(
-        codes=(*_READ, "404 endpoint_not_found"),
+        codes=(*READ, "404 endpoint_not_found"),
         replies={200: Reply(("webhook_endpoint", "webhook_endpoint_disabled"))},
     ),
     "patchWebhookEndpoint": Operation(
-        codes=(*_WRITE, *_JSON, "404 endpoint_not_found", "422 invalid_webhook_url"),
+        codes=(*WRITE, *JSON, "404 endpoint_not_found", "422 invalid_webhook_url"),
         body=EndpointPatch,
         body_examples=("request_webhook_change",),
         replies={200: Reply(("webhook_endpoint",))},
     ),
     "deleteWebhookEndpoint": Operation(
-        codes=(*_WRITE, "404 endpoint_not_found"), replies={204: Reply()}
+        codes=(*WRITE, "404 endpoint_not_found"), replies={204: Reply()}
     ),
     "rotateWebhookSecret": Operation(
-        codes=(*_WRITE, *_JSON, "404 endpoint_not_found"),
+        codes=(*WRITE, *JSON, "404 endpoint_not_found"),
         body=RotateRequest,
         body_examples=("request_webhook_rotation",),
         replies={200: Reply(("webhook_endpoint_rotated",))},
     ),
     "testWebhookEndpoint": Operation(
-        codes=(*_WRITE, "404 endpoint_not_found", "429 test_limit"),
+        codes=(*WRITE, "404 endpoint_not_found", "429 test_limit"),
         replies={202: Reply(("webhook_delivery_pending",))},
     ),
-    "getWebhookSecret": Operation(codes=_READ, replies={200: Reply(("webhook_secret",))}),
+    "getWebhookSecret": Operation(codes=READ, replies={200: Reply(("webhook_secret",))}),
     "rotateOwnWebhookSecret": Operation(
-        codes=(*_WRITE, *_JSON),
+        codes=(*WRITE, *JSON),
         body=RotateRequest,
         body_examples=("request_webhook_rotation",),
         replies={200: Reply(("webhook_secret",))},
     ),
     "listWebhookDeliveries": Operation(
-        codes=(*_READ, "400 invalid_cursor", "422 invalid_request"),
+        codes=(*READ, "400 invalid_cursor", "422 invalid_request"),
         replies={200: Reply(("webhook_deliveries",))},
     ),
     "getWebhookDelivery": Operation(
-        codes=(*_READ, "404 delivery_not_found"),
+        codes=(*READ, "404 delivery_not_found"),
         replies={200: Reply(("webhook_delivery",))},
     ),
     "redeliverWebhook": Operation(
-        codes=(*_WRITE, "404 delivery_not_found", "409 endpoint_disabled", "409 attempts_used"),
+        codes=(*WRITE, "404 delivery_not_found", "409 endpoint_disabled", "409 attempts_used"),
         replies={202: Reply(("webhook_delivery_pending",))},
     ),
-    "getHealth": Operation(codes=_ANY, replies={200: Reply(("health",))}, is_open=True),
-    "getLiveness": Operation(codes=_ANY, replies={200: Reply(("alive",))}, is_open=True),
+    "getHealth": Operation(codes=ANY, replies={200: Reply(("health",))}, is_open=True),
+    "getLiveness": Operation(codes=ANY, replies={200: Reply(("alive",))}, is_open=True),
     "getReadiness": Operation(
-        codes=(*_ANY, "503 upstream_unreachable", "503 not_migrated"),
+        codes=(*ANY, "503 upstream_unreachable", "503 not_migrated"),
         replies={200: Reply(("ready",))},
         is_open=True,
     ),

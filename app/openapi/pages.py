@@ -14,12 +14,18 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.errors import AppError
+from app.errors import AppError, NotFoundError
+from app.http import json_response
+from app.identity.auth import caller_of
 from app.jobs.executor_routes import router as executor_router
 from app.openapi.document import public_document, text_of
 from app.openapi.executors import internal_document
 from app.openapi.tidy import Json
+from app.openapi.workflow import workflow_document
 from app.peer import is_local
+from app.provided import provided
+from app.workflows.registry.names import Reference
+from app.workflows.registry.service import RegistryService
 
 _STATIC: Final = Path(__file__).parent / "static"
 _REVALIDATE: Final = "no-cache"
@@ -84,7 +90,9 @@ def install_docs(app: FastAPI) -> None:
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/openapi.json", methods=["GET", "HEAD"])
-    async def openapi_json(request: Request) -> Response:
+    async def openapi_json(request: Request, workflow: str | None = None) -> Response:
+        if workflow is not None:
+            return await _of_workflow(request, await asyncio.to_thread(document), workflow)
         return (await asyncio.to_thread(contract)).response(request, _REVALIDATE)
 
     app.openapi = document
@@ -116,6 +124,16 @@ async def internal_openapi_json(request: Request) -> Response:
     if not is_local(request):
         raise AppError(404, "not_found", "There is nothing at this address.")
     return (await asyncio.to_thread(_internal_contract)).response(request, _REVALIDATE)
+
+
+async def _of_workflow(request: Request, public: Json, text: str) -> Response:
+    """The contract of one workflow, for whoever may run it."""
+    caller = await caller_of(request, "jobs:read")
+    reference = Reference.parse(text)
+    if reference is None:
+        raise NotFoundError("workflow")
+    found = await provided(request, RegistryService).version(caller.workspace_id, reference)
+    return json_response(workflow_document(public, found))
 
 
 @cache

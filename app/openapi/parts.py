@@ -82,6 +82,42 @@ UPLOAD: Final[Mapping[str, Any]] = {
     },
 }
 
+PUSH_FORM: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["name", "file"],
+    "properties": {
+        "name": {
+            "type": "string",
+            "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$",
+            "description": "1 to 64 small letters, digits, `-` and `_`.",
+            "examples": ["poster"],
+        },
+        "environment": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 63,
+            "default": "local",
+            "description": "Which ComfyUI runs it, by name.",
+        },
+        "notes": {
+            "type": "string",
+            "maxLength": 2_000,
+            "description": "What this version is about, for people.",
+        },
+        "bindings": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "What it takes and gives. Default: proposed from the workflow itself.",
+        },
+        "file": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "Any file that carries a workflow: JSON of either format, or a picture or "
+            "video that ComfyUI saved.",
+        },
+    },
+}
+
 HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "X-Comfy-Request-Id": {
         "description": "Leads to the log lines of this request.",

@@ -18,10 +18,10 @@ def payload(event: Event, at: datetime, data: JsonObject) -> str:
     Args:
         event: what happened
         at: when it happened
-        data: the job as the API shows it; of one that is too long, texts, labels and outputs are
-            left out until it fits, and `truncated` names what was cut
+        data: the job as the API shows it; of one that is too long, texts, inputs, labels and outputs
+            are left out until it fits, and `truncated` names what was cut
     """
-    for candidate in (data, _shorter_error(data), _without_labels(data)):
+    for candidate in (data, _shorter_error(data), _without_inputs(data), _without_labels(data)):
         body = _body(event, at, candidate)
         if len(body) < MAX_BYTES:
             return body.decode()
@@ -48,8 +48,13 @@ def _shorter_error(data: JsonObject) -> JsonObject:
     return _cut(data, "error", {**kept, "message": str(error["message"])[:MAX_MESSAGE_CHARS]})
 
 
+def _without_inputs(data: JsonObject) -> JsonObject:
+    shorter = _shorter_error(data)
+    return _cut(shorter, "inputs", None) if data.get("inputs") else shorter
+
+
 def _without_labels(data: JsonObject) -> JsonObject:
-    return _cut(_shorter_error(data), "metadata", {})
+    return _cut(_without_inputs(data), "metadata", {})
 
 
 def _with_outputs(data: JsonObject, count: int) -> JsonObject:

@@ -17,6 +17,8 @@ app = typer.Typer(
   comfyburst up                                   start it on this machine
   comfyburst comfy                                install a real ComfyUI for it
   comfyburst run poster.json -i 1.prompt='Hello' -o outputs
+  comfyburst workflows push flow.json --name x    keep it under a name
+  comfyburst run x -i prompt='Hello'              and run it by that
   comfyburst doctor                               see what works and what not
 
 In a checkout, ./dev is this command with everything installed: ./dev doctor.""",
@@ -101,15 +103,19 @@ def comfy(
 @app.command()
 def run(
     workflow: Annotated[
-        Path, typer.Argument(metavar="WORKFLOW.json", help="As ComfyUI's Export (API) writes it.")
+        str,
+        typer.Argument(
+            metavar="WORKFLOW",
+            help="A file as ComfyUI's Export (API) writes it, or the name of one that was pushed.",
+        ),
     ],
     inputs: Annotated[
         list[str] | None,
         typer.Option(
             "--input",
             "-i",
-            metavar="NODE.INPUT=VALUE",
-            help="NODE is an id, a title or a class. @file uploads a file; := takes JSON.",
+            metavar="INPUT=VALUE",
+            help="Of a file NODE.INPUT, NODE by id, title or class. @file uploads a file; := takes JSON.",
         ),
     ] = None,
     output: Annotated[
@@ -130,6 +136,8 @@ def run(
 
     [bold]Examples[/bold]
       comfyburst run poster.json -i 1.prompt='Hello, world' -o outputs
+      comfyburst run poster -i prompt='Hello, world'
+      comfyburst run poster@prod -i seed=random -o outputs
       comfyburst run flow.json -i KSampler.seed=7 -i 'Positive.text=a red fox'
       comfyburst run flow.json -i LoadImage.image=@photo.png -o outputs
       comfyburst run flow.json -i '5.upscale_model:=null' --json
@@ -240,6 +248,14 @@ def migrate() -> None:
     from infra.cli.migrate import migrate_and_print
 
     raise typer.Exit(migrate_and_print())
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def workflows(context: typer.Context) -> None:
+    """Push workflows, and run them by name: see `comfyburst workflows --help`."""
+    from infra.cli.workflows.group import workflows as group
+
+    group(context.args, prog_name="comfyburst workflows")
 
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)

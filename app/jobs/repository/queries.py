@@ -15,6 +15,11 @@ _JOB: LiteralString = """
 select j.id, j.workspace_id, j.status, j.backend, j.backend_reason, j.environment, j.outputs,
     j.progress, j.metadata, j.tags, j.log_bytes, j.epoch, j.tries, j.max_tries, j.seq, j.priority, j.run_after,
     j.cancel_requested_at, j.error, j.created_at, j.started_at, j.ended_at, j.expires_at, j.retry_of,
+    j.workflow_inputs, case when j.workflow_version_id is not null then (
+        select jsonb_build_object('name', w.name, 'version', v.number)
+        from app.workflow_versions v join app.workflows w on w.id = v.workflow_id
+        where v.id = j.workflow_version_id)
+    end as workflow,
     case when j.status = 'queued' then (
         select count(*) from (
             select 1 from app.jobs q
@@ -63,6 +68,7 @@ class JobQueries:
         self, workspace_id: UUID, *, before: UUID | None, limit: int, wanted: JobFilter
     ) -> list[Job]:
         """Newest first, older than `before`."""
+        version = wanted.workflow_version
         rows = await self.database.all(
             _list_statement(before, wanted),
             {
@@ -73,6 +79,10 @@ class JobQueries:
                 "statuses": wanted.statuses,
                 "tags": wanted.tags,
                 "environment": wanted.environment,
+                "workflow": wanted.workflow,
+                "every_version": version is None,
+                "number": version.number if version else None,
+                "alias": version.alias if version else None,
             },
         )
         return [_job(row) for row in rows]
@@ -101,6 +111,13 @@ def _list_statement(before: UUID | None, wanted: JobFilter) -> LiteralString:
         sql += " and j.tags @> %(tags)s::text[] and j.tags <> '{}'"
     if wanted.environment:
         sql += " and j.environment = %(environment)s"
+    if wanted.workflow:
+        sql += """ and j.workflow_version_id = any(array(
+            select v.id from app.workflows w
+            left join app.workflow_aliases a on a.workflow_id = w.id and a.alias = %(alias)s
+            join app.workflow_versions v on v.workflow_id = w.id
+            where w.workspace_id = %(workspace_id)s and w.name = %(workflow)s
+              and (%(every_version)s or v.number = coalesce(%(number)s::int, a.number))))"""
     if wanted.statuses:
         sql += f" and {_PUBLIC_STATUS} = any(%(statuses)s::text[])"
     return sql + " order by j.id desc limit %(limit)s"

@@ -19,14 +19,14 @@ RETRY: LiteralString = f"""
 with job as (
     insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph, graph_hash, inputs,
         metadata, tags, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash,
-        retry_of, webhook_url, strip_metadata)
+        retry_of, webhook_url, strip_metadata, workflow_version_id, workflow_inputs)
     select %(id)s, o.workspace_id, %(backend)s, %(backend_reason)s, o.environment, o.graph, o.graph_hash, o.inputs,
         o.metadata, o.tags, o.priority, {
     tries_allowed("o.workspace_id", "o.graph_hash", "o.max_tries")
 },
         now() + make_interval(secs => %(start_within_s)s), o.deadline_s,
         now() + make_interval(secs => %(retention_s)s), %(idempotency_key)s, %(request_hash)s, o.id,
-        o.webhook_url, o.strip_metadata
+        o.webhook_url, o.strip_metadata, o.workflow_version_id, o.workflow_inputs
     from app.jobs o where o.id = %(of)s and {_ENDED}
     on conflict (workspace_id, idempotency_key) where idempotency_key is not null do nothing
     returning id, workspace_id, status, seq, epoch

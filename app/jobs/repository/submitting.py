@@ -11,13 +11,13 @@ SUBMIT: LiteralString = f"""
 with job as (
     insert into app.jobs (id, workspace_id, backend, backend_reason, environment, graph, graph_hash, inputs,
         metadata, tags, priority, max_tries, start_by, deadline_s, expires_at, idempotency_key, request_hash,
-        webhook_url, strip_metadata)
+        webhook_url, strip_metadata, workflow_version_id, workflow_inputs)
     values (%(id)s, %(workspace_id)s, %(backend)s, %(backend_reason)s, %(environment)s, %(graph)s,
         %(graph_hash)s, %(inputs)s, %(metadata)s, %(tags)s, %(priority)s,
         {tries_allowed("%(workspace_id)s", "%(graph_hash)s", "%(max_tries)s")},
         now() + make_interval(secs => %(start_within_s)s), %(deadline_s)s,
         now() + make_interval(secs => %(retention_s)s), %(idempotency_key)s, %(request_hash)s,
-        %(webhook_url)s, %(strip_metadata)s)
+        %(webhook_url)s, %(strip_metadata)s, %(workflow_version_id)s, %(workflow_inputs)s)
     on conflict (workspace_id, idempotency_key) where idempotency_key is not null do nothing
     returning id, workspace_id, status, seq, epoch, max_tries, created_at, expires_at, run_after
 ), signer as (
@@ -60,6 +60,8 @@ def submit_params(job: NewJob) -> dict[str, Any]:
         "request_hash": job.request_hash,
         "secrets": job.secrets,
         "strip_metadata": job.strip_metadata,
+        "workflow_version_id": job.version.id if job.version else None,
+        "workflow_inputs": None if job.workflow_inputs is None else Json(job.workflow_inputs),
         "webhook_url": job.webhook.url if job.webhook else None,
         "signer_id": job.webhook.signer_id if job.webhook else None,
         "signer_secret": job.webhook.signer_secret if job.webhook else None,

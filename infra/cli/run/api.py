@@ -65,12 +65,31 @@ class Api:
 
     http: httpx.Client
 
-    def submit(self, graph: Mapping[str, Any], *, strip_metadata: bool = False) -> Json:
-        """Record a job: the key makes a repeated call find the job of the first one."""
+    def submit(
+        self,
+        workflow: Mapping[str, Any] | str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        strip_metadata: bool = False,
+    ) -> Json:
+        """Record a job of a graph, or of a named workflow with its inputs.
+
+        The key makes a repeated call find the job of the first one.
+        """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         # Said only where it is asked for: another server of the same API need not know it.
-        body = {"workflow": graph, **({"strip_metadata": True} if strip_metadata else {})}
+        body = {"workflow": workflow, **({"strip_metadata": True} if strip_metadata else {})}
+        if inputs is not None:
+            body["inputs"] = inputs
         return self._repeated("POST", "jobs", json=body, headers=headers)
+
+    def call(self, method: str, path: str, **arguments: Any) -> Json:
+        """Any call that may be repeated; of an answer without a body an empty object."""
+        return self._repeated(method, path, **arguments)
+
+    def call_once(self, method: str, path: str, **arguments: Any) -> Json:
+        """A call whose repetition would do more."""
+        return _json(self.http.request(method, path, **arguments))
 
     def job(self, job_id: str) -> Json:
         """A job as it stands; one call, so that the caller decides how long to insist."""
@@ -187,7 +206,7 @@ def _is_worth_repeating(error: BaseException) -> bool:
 def _json(reply: httpx.Response) -> Json:
     if not reply.is_success:
         raise _error(reply)
-    return cast("Json", reply.json())
+    return cast("Json", reply.json()) if reply.content else {}
 
 
 def _error(reply: httpx.Response) -> ApiError:

@@ -14,6 +14,7 @@ from infra.cli.run.api import TERMINAL, Api, ApiError, Endpoint, Json, open_api
 from infra.cli.run.files import IncompleteError, save
 from infra.cli.run.follow import Follower, GaveUpError
 from infra.cli.run.inputs import Graph, InputError, apply, load_graph
+from infra.cli.run.named import is_reference, load_named, values_of
 from infra.cli.run.screen import Screen, describe_failure, describe_refusal
 
 EXIT_FAILED: Final = 1
@@ -30,7 +31,8 @@ NOTHING_RUNS: Final = (
 class RunOptions:
     """What the command line said."""
 
-    workflow: Path
+    workflow: str
+    """A file, or the name of a workflow that was pushed."""
     inputs: list[str]
     output: Path
     as_json: bool
@@ -46,9 +48,8 @@ def run(options: RunOptions) -> int:
         _say(console, NOTHING_RUNS)
         return EXIT_FAILED
     try:
-        graph = load_graph(options.workflow)
-        with open_api(endpoint) as api, Screen(console, graph) as screen:
-            return _Run(api, screen, graph, options).to_the_end()
+        with open_api(endpoint) as api:
+            return _run_with(api, console, options)
     except InputError as error:
         _say(console, error)
         return EXIT_USAGE
@@ -67,6 +68,20 @@ def run(options: RunOptions) -> int:
     return EXIT_FAILED
 
 
+def _run_with(api: Api, console: Console, options: RunOptions) -> int:
+    bindings: Json | None = None
+    if is_reference(options.workflow) and not Path(options.workflow).exists():
+        try:
+            graph, bindings = load_named(api, options.workflow)
+        except ApiError as error:
+            _say(console, f"refused: {error.message} ({error.code})")
+            return EXIT_FAILED
+    else:
+        graph = load_graph(Path(options.workflow))
+    with Screen(console, graph) as screen:
+        return _Run(api, screen, graph, options, bindings).to_the_end()
+
+
 def _say(console: Console, text: object) -> None:
     console.print(plain(text), markup=False, soft_wrap=True)
 
@@ -77,12 +92,12 @@ class _Run:
     screen: Screen
     graph: Graph
     options: RunOptions
+    bindings: Json | None
+    """Of a named workflow."""
 
     def to_the_end(self) -> int:
         try:
-            apply(self.graph, self.options.inputs, self.api.upload)
-            self.options.output.mkdir(parents=True, exist_ok=True)
-            job = self.api.submit(self.graph, strip_metadata=self.options.strip_metadata)
+            job = self._submit()
         except ApiError as error:
             self.screen.say(describe_refusal(error, self.graph))
             return EXIT_FAILED
@@ -94,6 +109,17 @@ class _Run:
         except ApiError as error:
             self.screen.say(f"job {job['id']}: {error.message} ({error.code})")
             return EXIT_FAILED
+
+    def _submit(self) -> Json:
+        options = self.options
+        inputs = None
+        if self.bindings is not None:
+            inputs = values_of(self.bindings, options.inputs, self.api.upload)
+        else:
+            apply(self.graph, options.inputs, self.api.upload)
+        options.output.mkdir(parents=True, exist_ok=True)
+        workflow = self.graph if self.bindings is None else options.workflow
+        return self.api.submit(workflow, inputs=inputs, strip_metadata=options.strip_metadata)
 
     def _finish(self, job: Json) -> int:
         paths = [self._download(output) for output in job["outputs"]]

@@ -114,6 +114,7 @@ def describe_failure(job: Json, graph: Graph) -> str:
 def describe_refusal(error: ApiError, graph: Graph) -> str:
     """What the front door refused, node by node."""
     lines = [f"refused: {error.message} ({error.code})"]
+    lines += [f"  {line}" for line in _problems(error.details.get("errors"))]
     nodes = error.details.get("node_errors")
     if isinstance(nodes, dict):
         for node_id, problems in cast("dict[str, Any]", nodes).items():
@@ -132,7 +133,7 @@ def _problems(problems: object) -> list[str]:
             continue
         entry = cast("Mapping[str, Any]", problem)
         sentence = entry.get("message") or entry.get("reason") or "not valid"
-        details = entry.get("field") or entry.get("details")
+        details = entry.get("input") or entry.get("field") or entry.get("details")
         found.append(f"{details}: {sentence}" if details else str(sentence))
     return found
 

@@ -59,7 +59,8 @@ def nothing_recorded(house: House) -> Any:
         ("\ufeff{}", 422, "invalid_json"),
         ("{}", 422, "invalid_request"),
         ('{"workflow": []}', 422, "invalid_request"),
-        ('{"workflow": "name@2"}', 422, "invalid_workflow"),
+        ('{"workflow": "name@2"}', 404, "workflow_not_found"),
+        ('{"workflow": "Name@2"}', 422, "invalid_request"),
         ('{"workflow": {}}', 422, "invalid_workflow"),
         (
             '{"workflow": {"1": {"class_type": "SaveImage", "inputs": {}}}, "x": 1}',
@@ -91,10 +92,15 @@ def test_another_content_type_is_refused(house: House) -> None:
     assert (reply.status_code, error(reply)["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_workflow_as_the_editor_saves_it_is_refused_with_the_remedy(house: House) -> None:
-    reply = submit(house, {"nodes": [], "links": [], "last_node_id": 3, "version": 0.4})
-    assert (reply.status_code, error(reply)["code"]) == (422, "workflow_format_ui")
-    assert "Export (API)" in error(reply)["message"]
+def test_a_workflow_of_the_editor_that_gives_no_graph_is_refused_with_the_remedy(
+    house: House,
+) -> None:
+    editors: dict[str, Any] = {"nodes": [], "links": [], "last_node_id": 3, "version": 0.4}
+    nothing_in_it = submit(house, editors)
+    nobody_knows_its_nodes = submit(house, editors, environment="video")
+    for reply in (nothing_in_it, nobody_knows_its_nodes):
+        assert (reply.status_code, error(reply)["code"]) == (422, "workflow_format_ui")
+        assert "Export (API)" in error(reply)["message"]
 
 
 def test_all_unknown_nodes_are_named_at_once(house: House) -> None:

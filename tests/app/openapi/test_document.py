@@ -55,10 +55,10 @@ def test_every_answer_with_json_shows_an_example_that_fits(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n, o in OPERATIONS.items() if o.body or o.multipart])
 def test_every_request_shows_an_example_that_fits(name: str) -> None:
-    [content] = by_id()[name]["requestBody"]["content"].values()
-    assert content["examples"]
-    for shown in content["examples"].values():
-        assert errors_of(content["schema"], resolved(shown)["value"]) == []
+    for content in by_id()[name]["requestBody"]["content"].values():
+        assert content["examples"]
+        for shown in content["examples"].values():
+            assert errors_of(content["schema"], resolved(shown)["value"]) == []
 
 
 @pytest.mark.parametrize("name", OPERATION_IDS)
@@ -105,8 +105,23 @@ def test_every_field_of_ours_that_is_no_plain_word_is_described() -> None:
 
 
 def test_no_generated_title_is_left() -> None:
-    assert "'title'" not in str(contract()["components"]["schemas"])
+    assert not list(_titles(contract()["components"]["schemas"]))
     assert "HTTPValidationError" not in str(contract())
+
+
+def _titles(node: Any) -> Iterator[Any]:
+    """Of schemas; a property may well be called so."""
+    match node:
+        case {"title": str(title)}:
+            yield title
+        case dict():
+            for child in cast(Json, node).values():
+                yield from _titles(child)
+        case list():
+            for child in cast(list[Any], node):
+                yield from _titles(child)
+        case _:
+            pass
 
 
 def test_every_reference_leads_somewhere_and_every_example_is_shown() -> None:

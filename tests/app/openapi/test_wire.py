@@ -148,7 +148,7 @@ REFUSED: list[tuple[str, str, Call]] = [
     ("422 invalid_json", "postJobs", lambda h: h.post("/jobs", content=b"{nope", headers={"Content-Type": "application/json"})),
     ("422 invalid_request", "postJobs", _post({"workflow": POSTER, "priority": 101})),
     ("422 invalid_workflow", "postJobs", _post({"workflow": {**POSTER, "2": {"class_type": "SaveImage", "inputs": {"filename_prefix": "p"}}}})),
-    ("422 workflow_format_ui", "postJobs", _post({"workflow": {"nodes": [], "links": []}})),
+    ("422 workflow_format_ui", "postJobs", _post({"workflow": {"nodes": [], "links": []}, "environment": "video"})),
     ("422 backend_unavailable", "postJobs", _post({"workflow": POSTER, "environment": "video"})),
     ("422 invalid_hash", "assetFromHash", lambda h: h.post("/assets/from-hash", json={"hash": "md5:1"})),
 ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""`comfyburst workflows`: what can be run by name, by the public API alone."""
