@@ -14,10 +14,10 @@ from app.workflows.bindings import comfydeploy, comfypack
 from app.workflows.bindings.annotation import InputNote
 from app.workflows.bindings.check import check
 from app.workflows.bindings.fields import Field, as_number, field_of, meet, plain_field, within
-from app.workflows.bindings.models import MAX_INPUTS, Bindings, InputBinding, Target
+from app.workflows.bindings.models import MAX_INPUTS, MAX_TARGETS, Bindings, InputBinding, Target
 from app.workflows.bindings.names import Names
 from app.workflows.bindings.outputs import find_outputs
-from app.workflows.bindings.picks import Pick, input_of
+from app.workflows.bindings.picks import Pick, can_be_named, input_of
 from app.workflows.bindings.rewriting import Replaced, Rewriting
 from app.workflows.bindings.view import View
 from app.workflows.graph import Graph, is_link, link_of
@@ -97,8 +97,9 @@ def _inputs(view: View, replaced: list[Replaced]) -> tuple[InputBinding, ...]:
         by_name.setdefault((one.note.name, one.note.kind), []).append(one)
     inputs: list[InputBinding] = []
     for same in by_name.values():
-        targets = [t for one in same for t in one.targets if t.node_id in view.graph]
-        if not targets or len(inputs) == MAX_INPUTS:
+        fed = [t for one in same for t in one.targets if t.node_id in view.graph]
+        targets = [target for target in fed if can_be_named(target)]
+        if not 0 < len(targets) <= MAX_TARGETS or len(inputs) == MAX_INPUTS:
             continue
         made = _input(view, names, same[0], targets)
         # Linked to what takes no value, or none of its type: the graph could not run either way.

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MAX_INPUTS: Final = 200
 MAX_OUTPUTS: Final = 200
-MAX_TARGETS: Final = 100
-"""Of one input."""
+MAX_TARGETS: Final = 1_000
+"""Of one input; what would need more is not proposed, since a part of it would be wrong."""
 MAX_CHOICES: Final = 2_000
 """Of one input; lists of models are the long ones."""
 MAX_NAME_LENGTH: Final = 63

@@ -42,7 +42,9 @@ class Pick:
 
 def to_input(pick: Pick, view: View, names: Names) -> InputBinding | None:
     """The input, or None where none of its fields holds a plain value."""
-    described = [(t, field_of(view, t)) for t in pick.targets[:MAX_TARGETS] if _fits(t)]
+    if len(pick.targets) > MAX_TARGETS:
+        return None
+    described = [(t, field_of(view, t)) for t in pick.targets if can_be_named(t)]
     fields = [(target, field) for target, field in described if field is not None]
     if not fields:
         return None
@@ -74,5 +76,6 @@ def input_of(name: str, targets: Sequence[Target], field: Field, pick: Pick) -> 
     )
 
 
-def _fits(target: Target) -> bool:
+def can_be_named(target: Target) -> bool:
+    """Whether a binding may hold a field: graphs have nodes and fields without a name, too."""
     return bool(target.node_id) and 0 < len(target.input) <= MAX_FIELD_LENGTH

@@ -200,3 +200,11 @@ def test_outputs_keep_their_names() -> None:
     unwrapped = unwrap_annotations(graph, OBJECT_INFO)
     assert [o.name for o in unwrapped.bindings.outputs] == ["poster"]
     assert unwrapped.graph["8"]["class_type"] == "SaveImage"
+
+
+def test_a_field_without_a_name_is_no_target() -> None:
+    graph = {
+        "1": deploy("Text", default_value="a"),
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0], "": ["1", 0]}},
+    }
+    assert [t.input for t in declared(graph)["it"].targets] == ["source"]
