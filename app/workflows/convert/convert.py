@@ -12,6 +12,7 @@ from typing import Any
 from app.workflows.convert.document import Json, UiNode, json_object, read_document
 from app.workflows.convert.expand import Scope, expand
 from app.workflows.convert.follow import Follower, Source, Value
+from app.workflows.convert.groups import without_groups
 from app.workflows.convert.missing import refuse_missing
 from app.workflows.convert.older import renamed, value_of_today
 from app.workflows.convert.text import file_name, first_choices, without_comments
@@ -51,7 +52,7 @@ def convert(ui: Json, object_info: Mapping[str, Any]) -> Converted:
     Raises:
         ConversionRefusedError: the file cannot be read, is too large, or needs nodes that are absent.
     """
-    document = renamed(read_document(ui))
+    document = without_groups(renamed(read_document(ui)), object_info)
     scopes = expand(document)
     nodes = list(_running(scopes.values(), document.subgraphs))
     refuse_missing(nodes, object_info)
@@ -73,6 +74,7 @@ class _Conversion:
     nodes: list[tuple[Scope, UiNode]]
     values: Values
     follower: Follower
+    by_name: dict[str, UiNode] = field(default_factory=dict[str, UiNode])
     noted: dict[tuple[str, str], list[str]] = field(
         default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
     )
@@ -132,11 +134,14 @@ class _Conversion:
         return False
 
     def _value_of(self, node_name: str, widget: str) -> str | None:
-        for _, node in self.nodes:
-            if node_name in {node.properties.get("Node name for S&R"), node.title}:
-                value = self.values.of(node).get(widget)
-                return None if value is None else str(value)
-        return None
+        if not self.by_name:
+            for _, node in reversed(self.nodes):  # the first of a name is meant
+                for name in (node.title, node.properties.get("Node name for S&R")):
+                    if isinstance(name, str):
+                        self.by_name[name] = node
+        node = self.by_name.get(node_name)
+        value = self.values.of(node).get(widget) if node else None
+        return None if value is None else str(value)
 
     def _note(self, code: str, message: str, scope: Scope, node: UiNode) -> None:
         self.noted[code, message].append(scope.id_of(node))

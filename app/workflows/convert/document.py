@@ -141,6 +141,13 @@ def read_document(ui: Json) -> Document:
     return Document(root, subgraphs, json_object(ui.get("extra")))
 
 
+def node_from(raw: Any) -> UiNode | None:
+    """One node that stands elsewhere in a file; None where it cannot be read."""
+    faults = _Faults()
+    node = _node(raw, "", faults)
+    return None if faults.found else node
+
+
 def json_object(value: Any) -> Json:
     """The value, or an empty object in its place."""
     return cast(Json, value) if isinstance(value, dict) else {}

@@ -7,7 +7,7 @@ subgraphs, so they are counted while they are opened.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from app.workflows.convert.document import Canvas, Document, Slot, Subgraph, UiNode
 from app.workflows.convert.refusal import ConversionRefusedError
@@ -27,17 +27,16 @@ class Instance:
     subgraph: Subgraph
     node: UiNode
     outside: "Scope"
+    inputs: Mapping[int, Slot]
+    """The instance's own, by the position of the subgraph's."""
+    outputs: Mapping[int, Slot]
+    """The subgraph's, by the position of the instance's."""
 
-    def input_of(self, slot: int) -> Slot | None:
-        """The instance's own input for an input of its subgraph.
-
-        By name: an instance saved by a newer editor lists only some of them.
-        """
-        return _same(self.subgraph.inputs, slot, self.node.inputs)
-
-    def output_of(self, slot: int) -> Slot | None:
-        """The subgraph's output for an output of the instance."""
-        return _same(self.node.outputs, slot, self.subgraph.outputs)
+    @classmethod
+    def of(cls, subgraph: Subgraph, node: UiNode, outside: "Scope") -> Self:
+        """Match what the instance shows with what the subgraph has: newer editors list only some."""
+        inputs = _matched(subgraph.inputs, node.inputs)
+        return cls(subgraph, node, outside, inputs, _matched(node.outputs, subgraph.outputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,18 @@ def expand(document: Document) -> dict[Path, Scope]:
         scopes[scope.path] = scope
         count += len(scope.canvas.nodes)
         if count > MAX_NODES:
-            raise ConversionRefusedError(
-                "too_many_nodes",
-                f"The workflow has more than {MAX_NODES} nodes when its subgraphs are opened.",
-                {"max_nodes": MAX_NODES},
-            )
+            raise too_many_nodes()
         todo.extend(_inside(scope, document.subgraphs))
     return scopes
+
+
+def too_many_nodes() -> ConversionRefusedError:
+    """Says the limit."""
+    return ConversionRefusedError(
+        "too_many_nodes",
+        f"The workflow has more than {MAX_NODES} nodes when its subgraphs are opened.",
+        {"max_nodes": MAX_NODES},
+    )
 
 
 def _inside(scope: Scope, subgraphs: Mapping[str, Subgraph]) -> Iterator[Scope]:
@@ -90,7 +94,7 @@ def _inside(scope: Scope, subgraphs: Mapping[str, Subgraph]) -> Iterator[Scope]:
             raise ConversionRefusedError(
                 "subgraphs_too_deep", f"Subgraphs are nested deeper than {MAX_DEPTH} levels."
             )
-        yield Scope((*scope.path, node.id), subgraph.canvas, Instance(subgraph, node, scope))
+        yield Scope((*scope.path, node.id), subgraph.canvas, Instance.of(subgraph, node, scope))
 
 
 def _around(scope: Scope) -> Iterator[str]:
@@ -100,12 +104,9 @@ def _around(scope: Scope) -> Iterator[str]:
         instance = instance.outside.instance
 
 
-def _same(slots: tuple[Slot, ...], index: int, others: tuple[Slot, ...]) -> Slot | None:
-    """The slot of the same name, else of the same place."""
-    if not 0 <= index < len(slots):
-        return None
-    for other in others:
-        if other.name == slots[index].name:
-            return other
-    same_count = len(slots) == len(others)
-    return others[index] if same_count else None
+def _matched(slots: tuple[Slot, ...], others: tuple[Slot, ...]) -> dict[int, Slot]:
+    """For each place the slot of the same name, else of the same place where there are as many."""
+    by_name = {other.name: other for other in reversed(others)}
+    by_place = dict(enumerate(others)) if len(slots) == len(others) else {}
+    found = {i: by_name.get(slot.name, by_place.get(i)) for i, slot in enumerate(slots)}
+    return {i: slot for i, slot in found.items() if slot is not None}

@@ -85,7 +85,7 @@ class Follower:
             return None
         instance = at.scope.instance
         if instance is not None and link.origin == instance.subgraph.input_node:
-            outer = instance.input_of(link.origin_slot)
+            outer = instance.inputs.get(link.origin_slot)
             if outer is not None and outer.links:
                 return _Step(instance.outside, outer.links[0])
             return self.promoted(at.scope, link.origin_slot)
@@ -106,7 +106,7 @@ class Follower:
     def _through_running(self, scope: Scope, node: UiNode, slot: int) -> _Step | Origin:
         inner = self.scopes.get((*scope.path, node.id))
         if inner is not None and inner.instance is not None:
-            return _step(inner, inner.instance.output_of(slot))
+            return _step(inner, inner.instance.outputs.get(slot))
         if is_getter(node):
             return self._from_setter(scope, node)
         if passes_on_input(node):

@@ -17,6 +17,7 @@ class Values:
     object_info: Mapping[str, Any]
     scopes: Mapping[Path, Scope]
     _own: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    _kept: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
     def of(self, node: UiNode) -> dict[str, Any]:
         """A node's own values by name."""
@@ -36,7 +37,7 @@ class Values:
         # Through instances in instances, until one of them or a node itself has the value.
         while instance is not None and 0 <= slot < len(instance.subgraph.inputs):
             name = instance.subgraph.inputs[slot].name
-            kept = _kept_by(instance)
+            kept = self._kept_by(instance)
             if name in kept:
                 return Value(kept[name])
             behind = _first_widget(instance.subgraph, instance.subgraph.inputs[slot])
@@ -51,16 +52,18 @@ class Values:
             slot = next((i for i, s in enumerate(instance.subgraph.inputs) if s.name == widget), -1)
         return None
 
-
-def _kept_by(instance: Instance) -> dict[str, Any]:
-    values = instance.node.values
-    if isinstance(values, dict):
-        return values
-    subgraph = instance.subgraph
-    # A place for each input that is a widget, by the subgraph's own order: newer editors list only
-    # some of the inputs at the instance.
-    names = [slot.name for slot in subgraph.inputs if _first_widget(subgraph, slot) is not None]
-    return dict(zip(names, values, strict=False))
+    def _kept_by(self, instance: Instance) -> dict[str, Any]:
+        values = instance.node.values
+        if isinstance(values, dict):
+            return values
+        known = self._kept.get(id(instance.node))
+        if known is None:
+            subgraph = instance.subgraph
+            # A place for each input that is a widget, by the subgraph's own order: newer editors list
+            # only some of the inputs at the instance.
+            shown = [s.name for s in subgraph.inputs if _first_widget(subgraph, s) is not None]
+            known = self._kept[id(instance.node)] = dict(zip(shown, values, strict=False))
+        return known
 
 
 def _first_widget(subgraph: Subgraph, slot: Slot) -> tuple[UiNode, str] | None:

@@ -57,10 +57,15 @@ def widget_specs(node_class: Json) -> Iterator[InputSpec]:
 
 def widget_values(node: UiNode, node_class: Json) -> dict[str, Any]:
     """The value of every widget that ComfyUI knows; defaults where the file has none."""
-    declared = tuple(slot.name for slot in node.inputs if slot.widget is not None)
+    declared = _declared(node)
     if isinstance(node.values, dict):
         return _by_name(node.values, node_class, declared)
-    stored = iter(_without_forced(node.values, node_class, declared))
+    return take_values(node, node_class, iter(_without_forced(node.values, node_class, declared)))
+
+
+def take_values(node: UiNode, node_class: Json, stored: Iterator[Any]) -> dict[str, Any]:
+    """The same, of as many values as are the node's in a longer list."""
+    declared = _declared(node)
     values: dict[str, Any] = {}
     todo = deque(_places(node, node_class, declared))
     while todo:
@@ -73,6 +78,10 @@ def widget_values(node: UiNode, node_class: Json) -> dict[str, Any]:
         values[place.spec.name] = value
         todo.extendleft(reversed(_chosen(place.spec, value, declared)))
     return values
+
+
+def _declared(node: UiNode) -> Names:
+    return tuple(slot.name for slot in node.inputs if slot.widget is not None)
 
 
 class _Missing:
