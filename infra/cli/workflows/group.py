@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from infra.cli.workflows.reading_commands import convert, inspect
+
 workflows = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="""Push workflows, and run them by name.
 
 [bold]Examples[/bold]
+  comfyburst workflows inspect picture.png
   comfyburst workflows push flow.json --name poster
   comfyburst workflows show poster
   comfyburst run poster -i prompt='Hello, world'
@@ -20,6 +23,9 @@ workflows = typer.Typer(
   comfyburst workflows diff poster 1 2
   comfyburst workflows rollback poster""",
 )
+
+workflows.command()(inspect)
+workflows.command()(convert)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the workflow.")]
 Reference = Annotated[
