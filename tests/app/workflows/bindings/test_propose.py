@@ -137,6 +137,15 @@ def test_a_prompt_is_found_behind_a_switch_and_a_join() -> None:
 
 def test_a_negative_prompt_that_is_zeroed_out_is_none() -> None:
     assert "negative_prompt" not in proposed("flux1_krea_dev")
+    graph = copy.deepcopy(TEMPLATES["flux1_krea_dev"])
+    [zero] = [node for node in graph.values() if node["class_type"] == "ConditioningZeroOut"]
+    graph["text"] = {
+        "class_type": "CLIPTextEncode",
+        "inputs": {"text": "blurry", "clip": ["200:63", 0]},
+    }
+    zero["inputs"]["conditioning"] = ["text", 0]
+    texts = [one.name for one in propose(graph, OBJECT_INFO).inputs if one.type == "text"]
+    assert texts == ["prompt"]
 
 
 def test_a_negative_prompt_without_effect_is_folded_away() -> None:
