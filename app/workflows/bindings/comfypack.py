@@ -8,7 +8,7 @@ where that is an identifier, or else the field it feeds; limits are the inputs `
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from app.workflows.bindings.annotation import InputNote, OutputNote, number_of, text_of
+from app.workflows.bindings.annotation import InputNote, OutputNote, number_of
 from app.workflows.bindings.models import Scalar, Target
 from app.workflows.bindings.names import snake, title_of
 
@@ -81,10 +81,10 @@ def without_work(graph: Mapping[str, Any]) -> list[str]:
 
 def _name(node: Mapping[str, Any], kind: str, fed: Sequence[Target]) -> str:
     title = title_of(node)
-    if title.isidentifier():
+    if title.isidentifier() and snake(title):
         return title
     field = snake(fed[0].input) if fed else ""
-    return field or snake(title) or snake(kind) or text_of(node["inputs"], "name") or "input"
+    return field or snake(title) or snake(kind) or "input"
 
 
 def _options(node: Mapping[str, Any]) -> Mapping[str, Any]:

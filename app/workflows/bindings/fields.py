@@ -18,7 +18,7 @@ from app.workflows.bindings.models import (
     Target,
     Value,
 )
-from app.workflows.bindings.values import text_problem
+from app.workflows.bindings.values import LEAST_INTEGER, MOST_INTEGER, text_problem
 from app.workflows.bindings.view import View
 from app.workflows.files import is_handle
 from app.workflows.object_info import InputSpec
@@ -63,9 +63,6 @@ _MODEL_FIELDS: Final = frozenset(
     }
 )  # fmt: skip
 """Choices whose list is not known where the node is not."""
-_LEAST: Final = -(2**63)
-_MOST: Final = 2**64 - 1
-"""What JSON parsers of 64 bits take."""
 _WIDE: Final = 2**53
 """A limit beyond it limits nothing that a number could be wanted for."""
 
@@ -166,7 +163,7 @@ def as_number(value: Scalar, *, whole: bool) -> int | float | None:
         number = value if isinstance(value, float) and not whole else _convert(value, whole=whole)
     except (ValueError, OverflowError):
         return None
-    return number if _LEAST <= number <= _MOST else None
+    return number if LEAST_INTEGER <= number <= MOST_INTEGER else None
 
 
 def _convert(value: Scalar, *, whole: bool) -> int | float:
@@ -181,7 +178,7 @@ def _number(
     is_seed = kind == "integer" and name in SEEDS
     low, high = _limit(options.get("min"), kind), _limit(options.get("max"), kind)
     if is_seed:
-        low, high = (0 if low is None else low), (_MOST if high is None else high)
+        low, high = (0 if low is None else low), (MOST_INTEGER if high is None else high)
     else:
         low = None if low is not None and low <= -_WIDE else low
         high = None if high is not None and high >= _WIDE else high
