@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.workflows.convert.document import Json, UiNode, json_object, read_document
-from app.workflows.convert.expand import Scope, expand
+from app.workflows.convert.expand import Scope, depth_first, expand
 from app.workflows.convert.follow import Follower, Source, Value
 from app.workflows.convert.groups import without_groups
 from app.workflows.convert.missing import refuse_missing
@@ -91,10 +91,8 @@ class _Conversion:
     def _node(self, scope: Scope, node: UiNode) -> Graph:
         node_class = json_object(self.object_info.get(node.type))
         own = self.values.of(node)
-        inputs = {
-            name: as_value(self._text(scope, node, name, value_of_today(node.type, name, value)))
-            for name, value in own.items()
-        }
+        inputs = {name: as_value(value) for name, value in own.items()}
+        raw: set[str] = set()
         known = {spec.name for spec in input_specs(node_class)}
         for slot in node.inputs:
             if slot.name not in known and slot.name.partition(".")[0] not in known:
@@ -102,16 +100,21 @@ class _Conversion:
             match self.follower.origin(scope, slot):
                 case Source(node_id, index):
                     inputs[slot.name] = [node_id, index]
-                case Value(value) if slot.name in own:
+                case Value(value, is_raw) if slot.name in own:
                     inputs[slot.name] = as_value(value)
+                    raw |= {slot.name} if is_raw else set()
                 case _:
                     pass  # nothing that runs: the widget's own value stays, a mere link is gone
+        for name in own:
+            if name not in raw:
+                inputs[name] = self._text(scope, node, name, inputs[name])
         title = node.title or node_class.get("display_name") or node.type
         return {"class_type": node.type, "inputs": inputs, "_meta": {"title": title}}
 
     def _text(self, scope: Scope, node: UiNode, name: str, value: Any) -> Any:
         if not isinstance(value, str):
             return value
+        value = value_of_today(node.type, name, value)
         if name == "filename_prefix" and "%" in value:
             filled, left = file_name(value, self._value_of)
             for token in left:
@@ -135,13 +138,23 @@ class _Conversion:
 
     def _value_of(self, node_name: str, widget: str) -> str | None:
         if not self.by_name:
-            for _, node in reversed(self.nodes):  # the first of a name is meant
-                for name in (node.title, node.properties.get("Node name for S&R")):
-                    if isinstance(name, str):
-                        self.by_name[name] = node
+            self._name_nodes()
         node = self.by_name.get(node_name)
         value = self.values.of(node).get(widget) if node else None
         return None if value is None else str(value)
+
+    def _name_nodes(self) -> None:
+        """The first of a name is meant, the name of its class before its title."""
+        nodes = [
+            node for node in depth_first(self.follower.scopes) if node.type in self.object_info
+        ]
+        for node in nodes:
+            name = node.properties.get("Node name for S&R")
+            if isinstance(name, str):
+                self.by_name.setdefault(name, node)
+        for node in nodes:
+            if node.title:
+                self.by_name.setdefault(node.title, node)
 
     def _note(self, code: str, message: str, scope: Scope, node: UiNode) -> None:
         self.noted[code, message].append(scope.id_of(node))

@@ -72,6 +72,14 @@ def expand(document: Document) -> dict[Path, Scope]:
     return scopes
 
 
+def depth_first(scopes: Mapping[Path, Scope], path: Path = ()) -> Iterator[UiNode]:
+    """All nodes, those of an instance behind it."""
+    for node in scopes[path].canvas.nodes.values():
+        yield node
+        if (*path, node.id) in scopes:
+            yield from depth_first(scopes, (*path, node.id))
+
+
 def too_many_nodes() -> ConversionRefusedError:
     """Says the limit."""
     return ConversionRefusedError(

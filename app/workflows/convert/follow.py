@@ -32,6 +32,8 @@ class Value(NamedTuple):
     """A widget's value: of a primitive node, or promoted to a subgraph's border."""
 
     value: Any
+    is_raw: bool = False
+    """Kept by an instance: the editor hands those on as they are."""
 
 
 class _Step(NamedTuple):
@@ -135,7 +137,9 @@ def _held(primitive: UiNode, target: UiNode | None) -> Value | None:
     """What a primitive node gives to a widget, muted or not; through a reroute it gives nothing."""
     if not isinstance(primitive.values, list) or not primitive.values:
         return None
-    return None if target is not None and target.type in VIRTUAL else Value(primitive.values[0])
+    if target is not None and target.type in VIRTUAL:
+        return None
+    return Value(primitive.values[0])
 
 
 def _step(scope: Scope, slot: Slot | None) -> _Step | None:

@@ -1,7 +1,7 @@
 """Files of older editors: names of classes that changed since. Pure."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from app.workflows.convert.document import Canvas, Document
 
@@ -14,11 +14,10 @@ _RENAMED: Final = {
 }
 
 
-def value_of_today(class_type: str, name: str, value: Any) -> Any:
+def value_of_today(class_type: str, name: str, value: str) -> str:
     """The first editors wrote `sample_euler` for the sampler `euler`."""
-    if class_type in {"KSampler", "KSamplerAdvanced"} and name == "sampler_name":
-        return value.removeprefix("sample_") if isinstance(value, str) else value
-    return value
+    is_sampler = class_type in {"KSampler", "KSamplerAdvanced"} and name == "sampler_name"
+    return value.removeprefix("sample_") if is_sampler else value
 
 
 def renamed(document: Document) -> Document:

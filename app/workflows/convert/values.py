@@ -39,7 +39,7 @@ class Values:
             name = instance.subgraph.inputs[slot].name
             kept = self._kept_by(instance)
             if name in kept:
-                return Value(kept[name])
+                return Value(kept[name], is_raw=True)
             behind = _first_widget(instance.subgraph, instance.subgraph.inputs[slot])
             if behind is None:
                 return None
