@@ -70,13 +70,13 @@ class SubmitService:
         """
         check_key(idempotency_key)
         request_hash = _hash(request) if idempotency_key else None
-        new = await self._prepare(workspace_id, request, idempotency_key, request_hash)
-        row = await self._record(new)
-        if row is None:
+        made = await self._made(workspace_id, request, idempotency_key, request_hash)
+        if made is None:
             assert idempotency_key is not None
             assert request_hash is not None
             earlier = await self.replays.earlier(workspace_id, idempotency_key, request_hash)
             return earlier, True
+        new, row = made
         recorded = moved(row)
         self.feed.moved(recorded.told())
         self.wake(new.backend)
@@ -87,16 +87,20 @@ class SubmitService:
         """What a submit would record; raises as it does, but for what a key or a full queue refuses."""
         return await self._prepare(workspace_id, request, None, None)
 
-    async def _record(self, new: NewJob) -> Row | None:
-        """The new row, or None where its key is taken: a full queue keeps no replay out."""
+    async def _made(
+        self, workspace_id: UUID, request: JobRequest, key: str | None, request_hash: bytes | None
+    ) -> tuple[NewJob, Row] | None:
+        """A new job and its row, or None where the key is taken."""
         try:
-            await self.room.enter(new.workspace_id)
+            new = await self._prepare(workspace_id, request, key, request_hash)
+            await self.room.enter(workspace_id)
         except AppError:
-            key = new.idempotency_key
-            if key and await self.queries.by_idempotency_key(new.workspace_id, key):
+            # What keeps a new job out (a full queue, a workflow archived since) keeps no replay out.
+            if key and await self.queries.by_idempotency_key(workspace_id, key):
                 return None
             raise
-        return await self.transitions.submit(new)
+        row = await self.transitions.submit(new)
+        return (new, row) if row else None
 
     async def _prepare(
         self,

@@ -30,6 +30,15 @@ MAX_FIELD_BYTES: Final = 1_000_000
 _FIELDS: Final = ("name", "environment", "notes")
 
 
+class _Parser(MultiPartParser):
+    """Starlette's, which closes what it spooled on errors of its own: a body may also be cut or too long."""
+
+    def close(self) -> None:
+        """Give every file back to the disk."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
 async def read_push(request: Request) -> Push:
     """What the caller wants to be kept.
 
@@ -46,7 +55,7 @@ async def read_push(request: Request) -> Push:
 
 async def _from_form(request: Request, settings: Settings) -> Push:
     refuse_encoded(request)
-    parser = MultiPartParser(
+    parser = _Parser(
         request.headers,
         _bounded(request, settings.max_workflow_file_bytes),
         max_files=1,
@@ -54,13 +63,11 @@ async def _from_form(request: Request, settings: Settings) -> Push:
         max_part_size=MAX_FIELD_BYTES,
     )
     try:
-        form = await parser.parse()
+        return await _read_form(await parser.parse())
     except MultiPartException as error:
         raise AppError(422, "invalid_request", f"body: {error.message}") from error
-    try:
-        return await _read_form(form)
     finally:
-        await form.close()
+        parser.close()
 
 
 async def _read_form(form: FormData) -> Push:

@@ -1,6 +1,5 @@
 """`/workflows`: push, look, change, point, roll back, archive."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -219,42 +218,6 @@ def test_a_cursor_of_nobody_is_refused(author: Author, cursor: str) -> None:
     for path in ("/workflows", "/workflows/poster/versions"):
         reply = author.http.get(f"{path}?cursor={cursor}")
         assert code_of(reply) == "400 invalid_cursor", path
-
-
-def test_a_file_is_pushed_as_a_form(author: Author) -> None:
-    content = json.dumps(POSTER).encode()
-    reply = author.http.post(
-        "/workflows",
-        data={"name": "poster", "notes": "from a file"},
-        files={"file": ("flow.json", content)},
-    )
-    assert reply.status_code == 201, reply.text
-    assert reply.json()["notes"] == "from a file"
-    same = author.try_push()
-    assert (same.status_code, same.json()["version"]) == (200, 1)
-
-
-@pytest.mark.parametrize(
-    ("data", "file", "wanted"),
-    [
-        ({"name": "a"}, b"\x89PNG\r\n\x1a\n", "422 no_workflow"),
-        ({"name": "a"}, b"", "422 no_workflow"),
-        ({"name": "A"}, b"{}", "422 invalid_request"),
-        ({}, b"{}", "422 invalid_request"),
-        ({"name": "a", "notes": "\x00"}, b"{}", "422 invalid_request"),
-        ({"name": "a", "bindings": "{"}, b"{}", "422 invalid_json"),
-        ({"name": "a", "bindings": '{"x": 1}'}, b"{}", "422 invalid_request"),
-        ({"name": "a", "other": "x"}, b"{}", "422 no_workflow"),
-    ],
-)
-def test_a_form_that_carries_no_workflow_is_refused(
-    author: Author, data: dict[str, str], file: bytes, wanted: str
-) -> None:
-    reply = author.http.post("/workflows", data=data, files={"file": ("x", file)})
-    assert code_of(reply) == wanted
-    assert code_of(author.http.post("/workflows", files=[("name", (None, "a"))])) == (
-        "422 invalid_request"
-    )
 
 
 def test_the_editors_file_is_converted_and_kept(author: Author) -> None:

@@ -118,6 +118,16 @@ def test_a_key_covers_the_reference_and_the_inputs(author: Author) -> None:
     )
 
 
+def test_a_replay_is_answered_whatever_became_of_the_workflow(author: Author) -> None:
+    author.push()
+    headers = {"Idempotency-Key": "k"}
+    first = author.http.post("/jobs", json={"workflow": "poster"}, headers=headers)
+    author.http.post("/workflows/poster/archive")
+    again = author.http.post("/jobs", json={"workflow": "poster"}, headers=headers)
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert code_of(author.try_run("poster")) == "409 workflow_archived"
+
+
 def test_a_retry_keeps_version_and_inputs(author: Author) -> None:
     author.push()
     job = author.run("poster", {"seed": "random"})
