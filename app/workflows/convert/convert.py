@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.workflows.convert.document import Json, UiNode, json_object, read_document
+from app.workflows.convert.document import Json, UiNode, read_document
 from app.workflows.convert.expand import Scope, depth_first, expand
 from app.workflows.convert.follow import Follower, Source, Value
 from app.workflows.convert.groups import without_groups
@@ -20,7 +20,6 @@ from app.workflows.convert.values import Values
 from app.workflows.convert.virtual import VIRTUAL
 from app.workflows.convert.widgets import as_value
 from app.workflows.graph import Graph
-from app.workflows.object_info import input_specs
 from app.workflows.sanitise import reachable_nodes
 
 
@@ -89,13 +88,12 @@ class _Conversion:
         return Converted({i: node for i, node in graph.items() if i in keep}, notes)
 
     def _node(self, scope: Scope, node: UiNode) -> Graph:
-        node_class = json_object(self.object_info.get(node.type))
+        known = self.values.class_of(node)
         own = self.values.of(node)
         inputs = {name: as_value(value) for name, value in own.items()}
         raw: set[str] = set()
-        known = {spec.name for spec in input_specs(node_class)}
         for slot in node.inputs:
-            if slot.name not in known and slot.name.partition(".")[0] not in known:
+            if slot.name not in known.by_name and slot.name.partition(".")[0] not in known.by_name:
                 continue  # of the editor alone
             match self.follower.origin(scope, slot):
                 case Source(node_id, index):
@@ -108,8 +106,8 @@ class _Conversion:
         for name in own:
             if name not in raw:
                 inputs[name] = self._text(scope, node, name, inputs[name])
-        title = node.title or node_class.get("display_name") or node.type
-        return {"class_type": node.type, "inputs": inputs, "_meta": {"title": title}}
+        title = {"title": node.title or known.title}
+        return {"class_type": node.type, "inputs": inputs, "_meta": title}
 
     def _text(self, scope: Scope, node: UiNode, name: str, value: Any) -> Any:
         if not isinstance(value, str):
@@ -120,21 +118,14 @@ class _Conversion:
             for token in left:
                 self._note("token_kept", f"{token} is the editor's, and stays.", scope, node)
             return filled
-        if not self._is_dynamic(node.type, name):
+        spec = self.values.class_of(node).by_name.get(name)
+        if spec is None or not spec.options.get("dynamicPrompts"):
             return value
         chosen, chose = first_choices(without_comments(value))
         if chose:
             message = "Of {a|b} the first was taken; the editor draws one."
             self._note("choice_made", message, scope, node)
         return chosen
-
-    def _is_dynamic(self, class_type: str, name: str) -> bool:
-        declared = json_object(json_object(self.object_info.get(class_type)).get("input"))
-        for section in ("required", "optional"):
-            spec = json_object(declared.get(section)).get(name)
-            if isinstance(spec, list) and len(spec) > 1:  # pyright: ignore[reportUnknownArgumentType]
-                return bool(json_object(spec[1]).get("dynamicPrompts"))
-        return False
 
     def _value_of(self, node_name: str, widget: str) -> str | None:
         if not self.by_name:

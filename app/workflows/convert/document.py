@@ -7,7 +7,7 @@ is repaired: what cannot be read is a fault, and all faults are told at once.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from app.workflows.convert.refusal import ConversionRefusedError
 
@@ -17,6 +17,7 @@ MAX_ID_LENGTH: Final = 100
 MAX_TYPE_LENGTH: Final = 300
 
 Json = Mapping[str, Any]
+_LINK_NAMES: Final = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
 
 
 class Mode(IntEnum):
@@ -27,20 +28,18 @@ class Mode(IntEnum):
     BYPASSED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """An input or output of a node, or of a subgraph."""
 
     name: str
     type: str
     links: tuple[str, ...] = ()
-    """Ids of links; an input has one at most."""
+    """Ids of links: of an input one at most, of a node's output none."""
     widget: str | None = None
     """Name of the widget whose value the link replaces."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """From an output to an input, both by position."""
 
     origin: str
@@ -229,9 +228,9 @@ def _slots(raw: Any, where: str, faults: _Faults) -> tuple[Slot, ...]:
         if not isinstance(name, str):
             faults.add(f"{where}.{index}.name", "An input or output needs a name.")
             continue
-        single = _id(value.get("link"))
-        several = json_list(value.get("linkIds")) or json_list(value.get("links"))
-        links = (single,) if single else tuple(i for i in map(_id, several) if i)
+        # An output's own list says nothing that the links do not.
+        ids = [value["link"]] if value.get("link") is not None else json_list(value.get("linkIds"))
+        links = tuple(i for i in map(_id, ids) if i)
         widget = json_object(value.get("widget")).get("name")
         slots.append(
             Slot(name, _type(value.get("type")), links, widget if isinstance(widget, str) else None)
@@ -245,9 +244,10 @@ def _type(raw: Any) -> str:
 
 
 def _link(raw: Any) -> tuple[str, Link] | None:
-    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
-    value = [json_object(raw).get(n) for n in names] if isinstance(raw, dict) else json_list(raw)
-    if len(value) < len(names):
+    value = json_list(raw)
+    if isinstance(raw, dict):
+        value = [cast(Json, raw).get(name) for name in _LINK_NAMES]
+    if len(value) < len(_LINK_NAMES):
         return None
     link_id, origin, target = _id(value[0]), _id(value[1]), _id(value[3])
     origin_slot, target_slot = value[2], value[4]

@@ -6,7 +6,7 @@ that nothing inside is linked to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from app.workflows.convert.document import (
@@ -23,7 +23,7 @@ from app.workflows.convert.document import (
 )
 from app.workflows.convert.expand import MAX_NODES, too_many_nodes
 from app.workflows.convert.virtual import PRIMITIVE
-from app.workflows.convert.widgets import take_values
+from app.workflows.convert.widgets import NodeClass, take_values
 
 _PREFIXES: Final = ("workflow>", "workflow/")
 _IN, _OUT = "-10", "-20"
@@ -62,6 +62,7 @@ class _Opener:
     groups: Json
     object_info: Mapping[str, Any]
     subgraphs: dict[str, Subgraph]
+    classes: dict[str, NodeClass] = field(default_factory=dict[str, NodeClass])
     count: int = 0
 
     def opened(self, canvas: Canvas, where: str) -> Canvas:
@@ -106,10 +107,10 @@ class _Opener:
                 {str(i): link for i, link in enumerate(links)},
             ),
             tuple(
-                replace(slot, links=(into[end.node.id, end.place],), widget=None)
+                slot._replace(links=(into[end.node.id, end.place],), widget=None)
                 for slot, end in inputs
             ),
-            tuple(replace(slot, links=(into[_OUT, i],)) for i, (slot, _) in enumerate(outputs)),
+            tuple(slot._replace(links=(into[_OUT, i],)) for i, (slot, _) in enumerate(outputs)),
             _IN,
             _OUT,
         )
@@ -128,8 +129,9 @@ class _Opener:
         if node.type == PRIMITIVE:
             own = node.values if isinstance(node.values, list) else []
             return replace(node, values=[next(stored, value) for value in own])
-        node_class = json_object(self.object_info.get(node.type))
-        return replace(node, values=take_values(node, node_class, stored))
+        if node.type not in self.classes:
+            self.classes[node.type] = NodeClass.of(node.type, self.object_info.get(node.type))
+        return replace(node, values=take_values(node, self.classes[node.type], stored))
 
 
 def _name_of(node: UiNode) -> str | None:
@@ -168,7 +170,7 @@ def _paired(slots: Iterable[Slot], ends: list[_End]) -> Iterator[tuple[Slot, _En
 
 def _linked(node: UiNode, into: Mapping[tuple[str, int], str]) -> UiNode:
     inputs = tuple(
-        replace(slot, links=(into[node.id, i],) if (node.id, i) in into else ())
+        slot._replace(links=(into[node.id, i],) if (node.id, i) in into else ())
         for i, slot in enumerate(node.inputs)
     )
     return replace(node, inputs=inputs)

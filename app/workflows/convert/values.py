@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.workflows.convert.document import Json, Slot, Subgraph, UiNode
+from app.workflows.convert.document import Slot, Subgraph, UiNode
 from app.workflows.convert.expand import Instance, Path, Scope
 from app.workflows.convert.follow import Origin, Value
-from app.workflows.convert.widgets import widget_values
+from app.workflows.convert.widgets import NodeClass, widget_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,22 @@ class Values:
     object_info: Mapping[str, Any]
     scopes: Mapping[Path, Scope]
     _own: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+    _classes: dict[str, NodeClass] = field(default_factory=dict[str, NodeClass])
     _kept: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
     def of(self, node: UiNode) -> dict[str, Any]:
         """A node's own values by name."""
         known = self._own.get(id(node))
         if known is None:
-            node_class: Json = self.object_info.get(node.type) or {}
-            known = self._own[id(node)] = widget_values(node, node_class)
+            known = self._own[id(node)] = widget_values(node, self.class_of(node))
+        return known
+
+    def class_of(self, node: UiNode) -> NodeClass:
+        """What object_info says of a node's class."""
+        known = self._classes.get(node.type)
+        if known is None:
+            known = NodeClass.of(node.type, self.object_info.get(node.type))
+            self._classes[node.type] = known
         return known
 
     def promoted(self, scope: Scope, slot: int) -> Origin:

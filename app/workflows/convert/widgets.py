@@ -7,7 +7,7 @@ The list follows the order of object_info and has extra places for widgets of th
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 from app.workflows.convert.document import Json, UiNode, json_list, json_object
 from app.workflows.object_info import InputSpec, input_spec
@@ -43,6 +43,30 @@ class Place:
 _EDITORS: Final = Place(None)
 
 
+@dataclass(frozen=True, slots=True)
+class NodeClass:
+    """What object_info says of a class, read once for all its nodes."""
+
+    name: str
+    title: str
+    specs: tuple[InputSpec, ...]
+    """In the order of the editor's widgets."""
+    by_name: Mapping[str, InputSpec]
+
+    @classmethod
+    def of(cls, name: str, raw: Any) -> Self:
+        """Read its entry."""
+        known = json_object(raw)
+        specs = tuple(widget_specs(known))
+        title = known.get("display_name")
+        return cls(
+            name,
+            title if isinstance(title, str) and title else name,
+            specs,
+            {spec.name: spec for spec in specs},
+        )
+
+
 def widget_specs(node_class: Json) -> Iterator[InputSpec]:
     """Declared inputs in the order of the editor's widgets."""
     declared = json_object(node_class.get("input"))
@@ -55,7 +79,7 @@ def widget_specs(node_class: Json) -> Iterator[InputSpec]:
             yield input_spec(name, inputs[name], required=section == "required")
 
 
-def widget_values(node: UiNode, node_class: Json) -> dict[str, Any]:
+def widget_values(node: UiNode, node_class: NodeClass) -> dict[str, Any]:
     """The value of every widget that ComfyUI knows; defaults where the file has none."""
     declared = _declared(node)
     if isinstance(node.values, dict):
@@ -63,11 +87,11 @@ def widget_values(node: UiNode, node_class: Json) -> dict[str, Any]:
     return take_values(node, node_class, iter(_without_forced(node.values, node_class, declared)))
 
 
-def take_values(node: UiNode, node_class: Json, stored: Iterator[Any]) -> dict[str, Any]:
+def take_values(node: UiNode, node_class: NodeClass, stored: Iterator[Any]) -> dict[str, Any]:
     """The same, of as many values as are the node's in a longer list."""
     declared = _declared(node)
     values: dict[str, Any] = {}
-    todo = deque(_places(node, node_class, declared))
+    todo = deque(_places(node_class, declared))
     while todo:
         place = todo.popleft()
         if place.spec is None:
@@ -114,11 +138,11 @@ def _kind(spec: InputSpec) -> str:
     return override if isinstance(override, str) else spec.type
 
 
-def _places(node: UiNode, node_class: Json, declared: Names) -> list[Place]:
+def _places(node_class: NodeClass, declared: Names) -> list[Place]:
     """In order; buttons stand between what is required and what is optional."""
     places: list[Place] = []
-    pending = _after_required(node.type, node_class)
-    for spec in widget_specs(node_class):
+    pending = _after_required(node_class)
+    for spec in node_class.specs:
         if not spec.required and pending:
             places += pending
             pending = []
@@ -126,12 +150,11 @@ def _places(node: UiNode, node_class: Json, declared: Names) -> list[Place]:
     return places + pending
 
 
-def _after_required(class_type: str, node_class: Json) -> list[Place]:
-    required = json_object(json_object(node_class.get("input")).get("required"))
-    specs = [input_spec(name, spec, required=True) for name, spec in required.items()]
-    buttons = any(spec.options.get(flag) for spec in specs for flag in _BUTTON_FLAGS)
-    audio = any(spec.name == "audio" and spec.options.get("audio_upload") for spec in specs)
-    return [_EDITORS] * ((class_type in _PLAYERS) + audio + buttons)
+def _after_required(node_class: NodeClass) -> list[Place]:
+    required = [spec for spec in node_class.specs if spec.required]
+    buttons = any(spec.options.get(flag) for spec in required for flag in _BUTTON_FLAGS)
+    audio = any(spec.name == "audio" and spec.options.get("audio_upload") for spec in required)
+    return [_EDITORS] * ((node_class.name in _PLAYERS) + audio + buttons)
 
 
 def _places_of(spec: InputSpec, declared: Names) -> list[Place]:
@@ -193,10 +216,10 @@ def _chosen(spec: InputSpec, value: Any, declared: Names) -> list[Place]:
     return places
 
 
-def _by_name(stored: dict[str, Any], node_class: Json, declared: Names) -> dict[str, Any]:
+def _by_name(stored: dict[str, Any], node_class: NodeClass, declared: Names) -> dict[str, Any]:
     """Some packs save their values by name; whatever else they keep there is not ComfyUI's."""
     values: dict[str, Any] = {}
-    for spec in widget_specs(node_class):
+    for spec in node_class.specs:
         if spec.name in stored:
             values[spec.name] = stored[spec.name]
         elif has_widget(spec, declared):
@@ -204,10 +227,10 @@ def _by_name(stored: dict[str, Any], node_class: Json, declared: Names) -> dict[
     return values
 
 
-def _without_forced(values: list[Any], node_class: Json, declared: Names) -> list[Any]:
+def _without_forced(values: list[Any], node_class: NodeClass, declared: Names) -> list[Any]:
     """Files from when a forced input still had a value: without those, if the count says so."""
     forced: list[bool] = []
-    for spec in widget_specs(node_class):
+    for spec in node_class.specs:
         is_forced = bool(spec.options.get("forceInput"))
         if is_forced or has_widget(spec, declared):
             forced += [
