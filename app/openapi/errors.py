@@ -182,7 +182,8 @@ _OTHERS: Final = (
     Refusal(
         "422 invalid_workflow",
         "Node 2 (SaveImage): Required input 'images' is missing.",
-        "`details.node_errors` names every node and input that is wrong.",
+        "`details.node_errors` names every node and input that is wrong; `details.missing`, of a push or an "
+        "editor's file, says where absent nodes are to be had.",
         details=_of_node("2", "images", "missing_input", "Required input 'images' is missing."),
     ),
     Refusal(

@@ -5,7 +5,7 @@ may be missing still.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -21,8 +21,10 @@ from app.workflows.convert.document import is_ui
 from app.workflows.convert.refusal import ConversionRefusedError
 from app.workflows.environments.repository import Environment
 from app.workflows.graph import Graph, NodeErrors, check_structure, invalid_workflow
+from app.workflows.missing import missing
 from app.workflows.refusal import summary
 from app.workflows.sanitise import check_paths
+from app.workflows.sources import sources_of_workflow
 from app.workflows.validate import validate
 
 ObjectInfo = Mapping[str, Any]
@@ -92,12 +94,10 @@ def converted(document: Graph, object_info: ObjectInfo | None) -> Taken:
     try:
         made = convert(document, object_info)
     except ConversionRefusedError as error:
-        raise AppError(
-            422,
-            "invalid_workflow",
-            error.message,
-            details={"reason": error.code, **error.details},
-        ) from error
+        details: dict[str, Any] = {"reason": error.code, **error.details}
+        if error.code == "missing_nodes":
+            details["missing"] = _missing_classes(details["missing"], object_info, document)
+        raise AppError(422, "invalid_workflow", error.message, details=details) from error
     if not made.graph:
         raise AppError(
             422,
@@ -132,8 +132,20 @@ def bindings_of(
         raise invalid_bindings(
             [{"field": f.name, "reason": f.code, "message": f.message} for f in faults]
         )
-    _check(graph, bindings, object_info, environment)
+    _check(replace(taken, graph=graph), bindings, object_info, environment)
     return graph, bindings
+
+
+def missing_models(graph: Graph, source: Graph | None, object_info: ObjectInfo | None) -> list[str]:
+    """A sentence for each model file that no machine of the environment had; it may come yet."""
+    if object_info is None:
+        return []
+    found = missing(graph, object_info, sources_of_workflow(source or {}))
+    return [
+        f"There is no model {each.name!r} here. {each.where}"
+        for each in found
+        if each.kind == "model"
+    ]
 
 
 def invalid_bindings(errors: list[dict[str, Any]]) -> AppError:
@@ -149,13 +161,13 @@ def invalid_bindings(errors: list[dict[str, Any]]) -> AppError:
 
 
 def _check(
-    graph: Graph,
+    taken: Taken,
     bindings: Bindings,
     object_info: ObjectInfo | None,
     environment: Environment | None,
 ) -> None:
     """Refuse what no value of a caller could make run, every node named."""
-    errors = NodeErrors()
+    graph, errors = taken.graph, NodeErrors()
     check_paths(graph, object_info, errors)
     validate(graph, object_info, errors)
     given = {(t.node_id, t.input) for each in bindings.inputs for t in each.targets}
@@ -164,8 +176,26 @@ def _check(
         for problem in problems:
             if (node_id, problem["field"]) not in given:
                 left.add(node_id, problem["field"], problem["reason"], problem["message"])
-    if left:
-        raise invalid_workflow(summary(graph, left, environment), left)
+    if not left:
+        return
+    refusal = invalid_workflow(summary(graph, left, environment), left)
+    if any(p["reason"] == "missing_node" for problems in left.values() for p in problems):
+        found = missing(graph, object_info or {}, sources_of_workflow(taken.source or {}))
+        nodes = [asdict(each) for each in found if each.kind == "node"]
+        refusal.details = {**(refusal.details or {}), "missing": nodes}
+    raise refusal
+
+
+def _missing_classes(
+    named: list[dict[str, Any]], object_info: ObjectInfo, document: Graph
+) -> list[dict[str, Any]]:
+    """Every class that is absent, who needs it, and where the file says that it is to be had."""
+    nodes: Graph = {
+        node_id: {"class_type": each["class_type"], "inputs": {}}
+        for each in named
+        for node_id in each["node_ids"]
+    }
+    return [asdict(m) for m in missing(nodes, object_info, sources_of_workflow(document))]
 
 
 def _remark(message: str, node_ids: tuple[str, ...]) -> str:

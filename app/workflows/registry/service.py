@@ -13,7 +13,7 @@ from app.errors import AppError, NotFoundError
 from app.workflows.bindings.models import Bindings
 from app.workflows.environments.repository import Environment
 from app.workflows.environments.service import EnvironmentService, ObjectInfo
-from app.workflows.intake import Taken, bindings_of, take
+from app.workflows.intake import Taken, bindings_of, missing_models, take
 from app.workflows.registry.diff import difference
 from app.workflows.registry.editing import Edits, edited
 from app.workflows.registry.kept import KeptContents
@@ -101,7 +101,7 @@ class RegistryService:
             environment=push.environment,
             notes=push.notes,
         )
-        return new, taken.remarks
+        return new, [*taken.remarks, *missing_models(graph, taken.source, object_info)]
 
     async def edit(
         self, workspace_id: UUID, wanted: Reference, inputs: Edits, outputs: Edits, notes: str

@@ -71,7 +71,9 @@ def test_what_could_never_run_is_refused_with_every_node(author: Author) -> None
     }
     reply = author.try_push(flow)
     assert code_of(reply) == "422 invalid_workflow"
-    assert reply.json()["error"]["details"]["node_errors"].keys() == {"3", "4"}
+    details = reply.json()["error"]["details"]
+    assert details["node_errors"].keys() == {"3", "4"}
+    assert [each["name"] for each in details["missing"]] == ["No", "Nope"]
     assert code_of(author.http.get("/workflows/poster")) == "404 workflow_not_found"
 
 
@@ -234,13 +236,35 @@ def test_the_editors_file_is_converted_and_kept(author: Author) -> None:
 
 def test_nodes_of_the_editors_file_that_are_missing_are_all_named(author: Author) -> None:
     nodes = [{**EDITORS["nodes"][0], "type": "Nope"}, {**EDITORS["nodes"][1], "type": "Never"}]
+    nodes[1]["properties"] = {"cnr_id": "pack"}
     for reply in (
         author.try_push({**EDITORS, "nodes": nodes}),
         author.http.post("/jobs", json={"workflow": {**EDITORS, "nodes": nodes}}),
     ):
         assert code_of(reply) == "422 invalid_workflow"
         missing = reply.json()["error"]["details"]["missing"]
-        assert {each["class_type"] for each in missing} == {"Nope", "Never"}
+        assert [(each["name"], each["node_ids"]) for each in missing] == [
+            ("Never", ["2"]),
+            ("Nope", ["1"]),
+        ]
+        assert (
+            missing[0]["where"] == "Install the pack pack: https://registry.comfy.org/nodes/pack."
+        )
+        assert missing[0]["url"] == "https://registry.comfy.org/nodes/pack"
+        assert "does not say" in missing[1]["where"]
+
+
+def test_a_model_that_is_not_here_is_named_and_does_not_matter_yet(author: Author) -> None:
+    loader = {"class_type": "Checkpoint", "inputs": {"ckpt_name": "absent.safetensors"}}
+    pushed = author.push({**POSTER, "3": loader})
+    [remark] = pushed["remarks"]
+    assert remark.startswith("There is no model 'absent.safetensors' here.")
+    assert (
+        author.push({**POSTER, "4": {**loader, "inputs": {"ckpt_name": "a.safetensors"}}})[
+            "remarks"
+        ]
+        == []
+    )
 
 
 def test_limits_are_said(author: Author) -> None:
