@@ -19,6 +19,7 @@ from app.workflows.bindings.propose import propose_workflow
 from app.workflows.convert.convert import convert
 from app.workflows.convert.document import is_ui
 from app.workflows.convert.refusal import ConversionRefusedError
+from app.workflows.declared import with_declared_classes
 from app.workflows.environments.repository import Environment
 from app.workflows.graph import Graph, NodeErrors, check_structure, invalid_workflow
 from app.workflows.missing import missing
@@ -92,7 +93,7 @@ def converted(document: Graph, object_info: ObjectInfo | None) -> Taken:
             "its environment has. Start one; or export it with Workflow > Export (API).",
         )
     try:
-        made = convert(document, object_info)
+        made = convert(document, with_declared_classes(document, object_info))
     except ConversionRefusedError as error:
         details: dict[str, Any] = {"reason": error.code, **error.details}
         if error.code == "missing_nodes":
