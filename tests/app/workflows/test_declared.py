@@ -17,7 +17,7 @@ def slot(name: str, type: str = "STRING", link: int | None = None, *, widget: bo
 
 def editors(first: Json) -> Json:
     """A file in which a node feeds the prompt of a poster."""
-    poster = {
+    poster: Json = {
         "id": 1,
         "type": "Poster",
         "mode": 0,
@@ -26,7 +26,7 @@ def editors(first: Json) -> Json:
         "widgets_values": ["", 7, "fixed"],
         "properties": {},
     }
-    save = {
+    save: Json = {
         "id": 2,
         "type": "SaveImage",
         "mode": 0,
@@ -35,7 +35,7 @@ def editors(first: Json) -> Json:
         "widgets_values": ["p"],
         "properties": {},
     }
-    links = [[1, 1, 0, 2, 0, "IMAGE"], [2, 3, 0, 1, 0, "STRING"]]
+    links: list[list[Any]] = [[1, 1, 0, 2, 0, "IMAGE"], [2, 3, 0, 1, 0, "STRING"]]
     return {"version": 0.4, "nodes": [poster, save, first], "links": links}
 
 
