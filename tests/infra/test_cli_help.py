@@ -41,6 +41,13 @@ def test_help_of_keys_is_its_own() -> None:
     assert "revoke" in text
 
 
+def test_help_of_workflows_is_its_own() -> None:
+    text = help_of("workflows")
+
+    assert "Usage: comfyburst workflows" in text
+    assert all(command in text for command in ("push", "bind", "diff", "rollback", "inspect"))
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, infra.cli.main as main; main.app(['--help'], standalone_mode=False); "
