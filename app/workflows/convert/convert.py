@@ -15,7 +15,13 @@ from app.workflows.convert.follow import Follower, Source, Value
 from app.workflows.convert.groups import without_groups
 from app.workflows.convert.missing import refuse_missing
 from app.workflows.convert.older import renamed, value_of_today
-from app.workflows.convert.text import file_name, first_choices, without_comments
+from app.workflows.convert.text import (
+    MAX_DYNAMIC_TEXT,
+    MAX_FILE_NAME,
+    file_name,
+    first_choices,
+    without_comments,
+)
 from app.workflows.convert.values import Values
 from app.workflows.convert.virtual import VIRTUAL
 from app.workflows.convert.widgets import as_value
@@ -67,13 +73,14 @@ def _running(scopes: Any, subgraphs: Mapping[str, Any]) -> Iterator[tuple[Scope,
                 yield scope, node
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Conversion:
     object_info: Mapping[str, Any]
     nodes: list[tuple[Scope, UiNode]]
     values: Values
     follower: Follower
-    by_name: dict[str, UiNode] = field(default_factory=dict[str, UiNode])
+    by_name: dict[str, UiNode] | None = None
+    """Nodes by what file names call them, once one asks."""
     noted: dict[tuple[str, str], list[str]] = field(
         default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
     )
@@ -113,13 +120,14 @@ class _Conversion:
         if not isinstance(value, str):
             return value
         value = value_of_today(node.type, name, value)
-        if name == "filename_prefix" and "%" in value:
+        if name == "filename_prefix" and "%" in value and len(value) <= MAX_FILE_NAME:
             filled, left = file_name(value, self._value_of)
             for token in left:
                 self._note("token_kept", f"{token} is the editor's, and stays.", scope, node)
             return filled
         spec = self.values.class_of(node).by_name.get(name)
-        if spec is None or not spec.options.get("dynamicPrompts"):
+        is_dynamic = spec is not None and spec.options.get("dynamicPrompts")
+        if not is_dynamic or len(value) > MAX_DYNAMIC_TEXT:
             return value
         chosen, chose = first_choices(without_comments(value))
         if chose:
@@ -128,24 +136,26 @@ class _Conversion:
         return chosen
 
     def _value_of(self, node_name: str, widget: str) -> str | None:
-        if not self.by_name:
-            self._name_nodes()
+        if self.by_name is None:
+            self.by_name = self._named_nodes()
         node = self.by_name.get(node_name)
         value = self.values.of(node).get(widget) if node else None
         return None if value is None else str(value)
 
-    def _name_nodes(self) -> None:
+    def _named_nodes(self) -> dict[str, UiNode]:
         """The first of a name is meant, the name of its class before its title."""
+        named: dict[str, UiNode] = {}
         nodes = [
             node for node in depth_first(self.follower.scopes) if node.type in self.object_info
         ]
         for node in nodes:
             name = node.properties.get("Node name for S&R")
             if isinstance(name, str):
-                self.by_name.setdefault(name, node)
+                named.setdefault(name, node)
         for node in nodes:
             if node.title:
-                self.by_name.setdefault(node.title, node)
+                named.setdefault(node.title, node)
+        return named
 
     def _note(self, code: str, message: str, scope: Scope, node: UiNode) -> None:
         self.noted[code, message].append(scope.id_of(node))

@@ -14,6 +14,8 @@ from app.workflows.convert.refusal import ConversionRefusedError
 
 MAX_NODES: Final = 10_000
 """Of all open canvases together; the largest templates have 300."""
+MAX_SLOTS: Final = 100_000
+"""Inputs of all those nodes, and of the subgraphs; the largest templates have 3,000."""
 MAX_DEPTH: Final = 32
 """Subgraphs in subgraphs."""
 
@@ -58,17 +60,20 @@ def expand(document: Document) -> dict[Path, Scope]:
     Raises:
         ConversionRefusedError: `too_many_nodes`, `subgraph_cycle`, `subgraphs_too_deep`.
     """
+    subgraphs = document.subgraphs
     root = Scope((), document.root, None)
     scopes: dict[Path, Scope] = {}
     todo = [root]
-    count = 0
+    nodes = slots = 0
     while todo:
         scope = todo.pop()
         scopes[scope.path] = scope
-        count += len(scope.canvas.nodes)
-        if count > MAX_NODES:
+        nodes += len(scope.canvas.nodes)
+        slots += sum(len(node.inputs) for node in scope.canvas.nodes.values())
+        slots += sum(len(subgraphs[n.type].inputs) for n in _instances(scope, subgraphs))
+        if nodes > MAX_NODES or slots > MAX_SLOTS:
             raise too_many_nodes()
-        todo.extend(_inside(scope, document.subgraphs))
+        todo.extend(_inside(scope, subgraphs))
     return scopes
 
 
@@ -84,16 +89,15 @@ def too_many_nodes() -> ConversionRefusedError:
     """Says the limit."""
     return ConversionRefusedError(
         "too_many_nodes",
-        f"The workflow has more than {MAX_NODES} nodes when its subgraphs are opened.",
-        {"max_nodes": MAX_NODES},
+        f"The workflow has more than {MAX_NODES} nodes, or {MAX_SLOTS} inputs of nodes, when its "
+        "subgraphs are opened.",
+        {"max_nodes": MAX_NODES, "max_inputs": MAX_SLOTS},
     )
 
 
 def _inside(scope: Scope, subgraphs: Mapping[str, Subgraph]) -> Iterator[Scope]:
-    for node in scope.canvas.nodes.values():
-        subgraph = subgraphs.get(node.type)
-        if subgraph is None or not node.runs:
-            continue
+    for node in _instances(scope, subgraphs):
+        subgraph = subgraphs[node.type]
         if subgraph.id in _around(scope):
             raise ConversionRefusedError(
                 "subgraph_cycle", f"The subgraph {subgraph.name!r} contains itself."
@@ -103,6 +107,10 @@ def _inside(scope: Scope, subgraphs: Mapping[str, Subgraph]) -> Iterator[Scope]:
                 "subgraphs_too_deep", f"Subgraphs are nested deeper than {MAX_DEPTH} levels."
             )
         yield Scope((*scope.path, node.id), subgraph.canvas, Instance.of(subgraph, node, scope))
+
+
+def _instances(scope: Scope, subgraphs: Mapping[str, Subgraph]) -> Iterator[UiNode]:
+    return (n for n in scope.canvas.nodes.values() if n.type in subgraphs and n.runs)
 
 
 def _around(scope: Scope) -> Iterator[str]:

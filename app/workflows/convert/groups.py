@@ -21,7 +21,7 @@ from app.workflows.convert.document import (
     json_object,
     node_from,
 )
-from app.workflows.convert.expand import MAX_NODES, too_many_nodes
+from app.workflows.convert.expand import MAX_NODES, MAX_SLOTS, too_many_nodes
 from app.workflows.convert.virtual import PRIMITIVE
 from app.workflows.convert.widgets import NodeClass, take_values
 
@@ -63,7 +63,8 @@ class _Opener:
     object_info: Mapping[str, Any]
     subgraphs: dict[str, Subgraph]
     classes: dict[str, NodeClass] = field(default_factory=dict[str, NodeClass])
-    count: int = 0
+    nodes: int = 0
+    links: int = 0
 
     def opened(self, canvas: Canvas, where: str) -> Canvas:
         """The canvas with its groups' instances turned into instances of subgraphs."""
@@ -77,7 +78,7 @@ class _Opener:
         return replace(canvas, nodes=nodes)
 
     def _subgraph(self, key: str, group: Json, instance: UiNode) -> Subgraph:
-        inside = self._nodes(group, instance)
+        inside = self._nodes(group, instance)  # counts first, so that little is done in vain
         links = _links_inside(group)
         fed = {(link.target, link.target_slot) for link in links}
         taken = {(link.origin, link.origin_slot) for link in links}
@@ -118,8 +119,9 @@ class _Opener:
     def _nodes(self, group: Json, instance: UiNode) -> list[UiNode]:
         """The nodes inside, by position, each with its share of the instance's values."""
         raw = json_list(group.get("nodes"))
-        self.count += len(raw)
-        if self.count > MAX_NODES:
+        self.nodes += len(raw)
+        self.links += len(json_list(group.get("links")))
+        if self.nodes > MAX_NODES or self.links > MAX_SLOTS:
             raise too_many_nodes()
         stored = iter(instance.values if isinstance(instance.values, list) else [])
         found = (node_from({**json_object(each), "id": index}) for index, each in enumerate(raw))

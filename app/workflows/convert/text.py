@@ -20,6 +20,12 @@ _SERVER_TOKENS: Final = {
 """What ComfyUI itself fills in when it saves (facts/comfyui-protocol.md §3)."""
 
 
+MAX_FILE_NAME: Final = 1_000
+"""Characters of a file name that are looked at; no file system takes more."""
+MAX_DYNAMIC_TEXT: Final = 200_000
+"""Characters of a prompt that is looked through; a longer one stays as it is."""
+
+
 def without_comments(text: str) -> str:
     """A dynamic prompt without `/* */` and `//` comments."""
     if "/" not in text:

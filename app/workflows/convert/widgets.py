@@ -113,10 +113,13 @@ class _Missing:
 
 
 def has_widget(spec: InputSpec, declared: Names) -> bool:
-    """Whether the editor shows a field for it, by its type or because the file says so."""
+    """Whether the editor shows a field for it: by its type, or as its options or the file say."""
     if spec.options.get("forceInput"):
         return False
-    return _kind(spec) in _WIDGET_TYPES or spec.name in declared
+    if _kind(spec) in _WIDGET_TYPES or spec.name in declared:
+        return True
+    # Types that came after us: what has a default or no socket can only be a field.
+    return "default" in spec.options or bool(spec.options.get("socketless"))
 
 
 def default_of(spec: InputSpec) -> Any:

@@ -83,7 +83,7 @@ def test_subgraphs_that_unfold_to_billions_of_nodes_are_refused() -> None:
     levels = [subgraph(f"l{n}", [node(i, f"l{n + 1}") for i in range(10)], []) for n in range(12)]
     last = subgraph("l12", [node(1, "Make")], [])
     error = refusal(workflow([node(1, "l0")], [], [*levels, last]))
-    assert (error.code, error.details) == ("too_many_nodes", {"max_nodes": MAX_NODES})
+    assert (error.code, error.details["max_nodes"]) == ("too_many_nodes", MAX_NODES)
 
 
 def test_subgraphs_nested_beyond_reason_are_refused() -> None:
@@ -94,6 +94,19 @@ def test_subgraphs_nested_beyond_reason_are_refused() -> None:
 def test_groups_that_unfold_to_too_many_nodes_are_refused() -> None:
     group = {"nodes": [{"type": "Make"}] * 1_000}
     nodes = [node(i, "workflow>g") for i in range(1_000)]
+    assert refusal(workflow(nodes, [], groupNodes={"g": group})).code == "too_many_nodes"
+
+
+def test_subgraphs_that_unfold_to_too_many_inputs_are_refused() -> None:
+    wide = subgraph("wide", [], [], [(f"i{n}", n) for n in range(200)])
+    assert refusal(workflow([node(i, "wide") for i in range(1_000)], [], [wide])).code == (
+        "too_many_nodes"
+    )
+
+
+def test_group_links_that_unfold_to_too_many_are_refused() -> None:
+    group = {"nodes": [{"type": "Make"}], "links": [[0, 0, 0, 0]] * 10_000}
+    nodes = [node(i, "workflow>g") for i in range(100)]
     assert refusal(workflow(nodes, [], groupNodes={"g": group})).code == "too_many_nodes"
 
 

@@ -37,6 +37,9 @@ def test_the_graph_of_a_small_workflow_is_the_editors(name: str) -> None:
     assert comparable(convert(case["ui"], object_info()).graph) == case["graph"]
 
 
+INT: list[Any] = ["INT", {}]
+
+
 def made(nodes: list[Any], links: list[Any], subgraphs: list[Any] | None = None) -> Converted:
     """The conversion of a drawn workflow."""
     return convert(workflow(nodes, links, subgraphs or []), OBJECT_INFO)
@@ -108,6 +111,19 @@ def test_the_order_of_values_survives_a_database_that_sorts_names() -> None:
     drawn = workflow([node(1, "Make", values=[5, 9, "fixed"]), save(2, 1)], [(1, 1, 0, 2, 0)])
     graph = convert(drawn, {**OBJECT_INFO, "Make": made_class}).graph
     assert graph["1"]["inputs"] == {"width": 5, "seed": 9}
+
+
+@pytest.mark.parametrize("options", [{"default": 0}, {"socketless": True}])
+def test_a_field_of_a_type_that_came_after_us_has_its_place(options: Any) -> None:
+    made_class: Any = {
+        "input": {
+            "required": {"curve": ["CURVE", options], "width": INT, "to": ["MESH"]},
+        },
+        "output": ["IMAGE"],
+    }
+    drawn = workflow([node(1, "Make", values=["c", 5]), save(2, 1)], [(1, 1, 0, 2, 0)])
+    graph = convert(drawn, {**OBJECT_INFO, "Make": made_class}).graph
+    assert graph["1"]["inputs"] == {"curve": "c", "width": 5}
 
 
 def test_a_list_as_value_is_never_taken_for_a_link() -> None:
