@@ -15,6 +15,8 @@ MAX_TAKEN_BYTES: Final = 3 * MAX_TEXT_BYTES
 MAX_STEPS: Final = 100_000
 """Chunks, boxes or elements of one walk."""
 MAX_TAGS: Final = 1_000
+MAX_UNPACKED: Final = 8
+"""Texts that are unpacked; a file has one of each name that is wanted."""
 MAX_KEY_BYTES: Final = 200
 
 WANTED: Final = frozenset({"prompt", "workflow"})
@@ -41,6 +43,7 @@ class Walk:
     """What was odd: cut off, too long, packed beyond reason."""
     steps: int = 0
     taken_bytes: int = 0
+    unpacked: int = 0
 
     def go_on(self) -> bool:
         """Count one step; false where there have been too many."""
@@ -76,11 +79,18 @@ class Walk:
         self.remark("it is cut off")
 
     def inflate(self, packed: bytes, key: str, where: str) -> bytes | None:
-        """Unpack a text that was deflated, never beyond the limit; None where that fails."""
+        """Unpack a text that was deflated, never beyond the limits; None where that fails."""
+        self.unpacked += 1
+        if self.unpacked > MAX_UNPACKED:
+            self.remark(f"it has more than {MAX_UNPACKED} packed texts")
+            return None
         try:
             text = zlib.decompressobj().decompress(packed, MAX_TEXT_BYTES + 1)
         except zlib.error:
             self.remark(f"the {where} {key!r} is damaged")
+            return None
+        if len(text) > MAX_TEXT_BYTES:
+            self.remark(f"the {where} {key!r} is larger than {MAX_TEXT_BYTES} bytes when unpacked")
             return None
         return text
 

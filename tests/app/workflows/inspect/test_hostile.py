@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.workflows.inspect.find import Found, find_workflow
+from app.workflows.inspect.png import walk_png
 from app.workflows.inspect.refusal import NoWorkflowError
-from app.workflows.inspect.tags import MAX_STEPS, MAX_TEXT_BYTES
+from app.workflows.inspect.tags import MAX_STEPS, MAX_TEXT_BYTES, MAX_UNPACKED
 from tests.app.workflows.inspect import containers as files
 from tests.app.workflows.inspect.containers import EDITOR_TEXT
 from tests.app.workflows.inspect.test_find import HIDDEN, REAL
@@ -107,6 +108,12 @@ def test_a_hostile_file_is_refused_within_the_memory_that_it_may_have(kind: str)
         tracemalloc.stop()
     assert isinstance(refused, NoWorkflowError)
     assert peak < MAX_MEMORY_BYTES
+
+
+def test_of_many_packed_texts_few_are_unpacked() -> None:
+    packed = files.chunk(b"zTXt", b"workflow\0\0" + bomb(MAX_TEXT_BYTES + 2**20))
+    walk = walk_png(memoryview(files.png(*[packed] * 50)))
+    assert f"it has more than {MAX_UNPACKED} packed texts" in walk.remarks
 
 
 def test_a_hostile_name_is_told_short_and_whole() -> None:
