@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 import orjson
@@ -20,8 +19,6 @@ from app.workflows.intake import to_graph
 from app.workflows.registry.models import Pinned
 from app.workflows.registry.names import Reference
 from app.workflows.registry.service import PinService
-
-DEFAULT_ENVIRONMENT: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class AskedService:
         """
         if isinstance(request.workflow, str):
             return await self._named(workspace_id, request, request.workflow)
-        name = request.environment or DEFAULT_ENVIRONMENT
+        name = request.environment
         environment, object_info = await self.environments.get(name)
         graph = await self._graph(request.workflow, object_info)
         return Asked(graph, name, environment, object_info)
@@ -84,7 +81,7 @@ class AskedService:
         wanted = Reference.parse(text)
         assert wanted is not None, "the schema takes no other"
         version = await self.pins.pin(workspace_id, wanted)
-        name = request.environment or version.content.environment
+        name = request.named_environment or version.content.environment
         environment, object_info = await self.environments.get(name)
         bound = bind(version.content.graph, version.content.bindings, request.inputs or {})
         self._check_size(bound.values)

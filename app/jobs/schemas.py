@@ -144,12 +144,17 @@ class JobRequest(BaseModel):
         "stripped is not published: the job is `failed: output_upload` and says which.",
         examples=[True],
     )
-    environment: str | None = Field(
-        default=None,
+    environment: str = Field(
+        default="local",
         max_length=63,
         description="Which ComfyUI runs it, by name; `GET /readyz` lists them. Default: what a named "
         "workflow was pushed for, else `local`.",
     )
+
+    @property
+    def named_environment(self) -> str | None:
+        """What the caller said; None where nothing."""
+        return self.environment if "environment" in self.model_fields_set else None
 
     @model_validator(mode="after")
     def _inputs_are_of_a_name(self) -> Self:

@@ -178,7 +178,10 @@ class SubmitService:
 def _hash(request: JobRequest) -> bytes:
     # Secrets take no part: a hash of a key would be a trace of it. Nor does what is as ever: a
     # field that a new version adds must not make a repeated request another one.
-    return _sha256(request.model_dump(mode="json", exclude={"extra_data"}, exclude_defaults=True))
+    told = request.model_dump(mode="json", exclude={"extra_data"}, exclude_defaults=True)
+    if isinstance(request.workflow, str) and request.named_environment:
+        told["environment"] = request.named_environment  # where it is left out, the version says it
+    return _sha256(told)
 
 
 def _sha256(content: Mapping[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.jobs.tokens import WorkerGrant
 from tests.app.front_door import POSTER
 from tests.app.workflows.registry.conftest import Author, changed, code_of
 from tests.app.workflows.registry.test_registry_api import EDITORS
@@ -114,6 +115,22 @@ def test_a_key_covers_the_reference_and_the_inputs(author: Author) -> None:
     assert again.json()["inputs"] == first.json()["inputs"]
     assert code_of(submit("poster@prod", {"prompt": "b"})) == "422 idempotency_key_reuse"
     assert code_of(submit("poster@1", {"prompt": "a", "seed": "random"})) == (
+        "422 idempotency_key_reuse"
+    )
+
+
+def test_a_version_says_where_it_runs_unless_the_caller_does(author: Author) -> None:
+    video = author.house.worker(WorkerGrant(workspaces=None, environments=["video"], slots=1))
+    video.environment = "video"
+    video.register()
+    author.push(environment="video")
+    assert author.run("poster")["environment"] == "video"
+    assert author.run("poster", environment="local")["environment"] == "local"
+    headers = {"Idempotency-Key": "k"}
+    first = author.http.post("/jobs", json={"workflow": "poster"}, headers=headers)
+    assert first.status_code == 201
+    body = {"workflow": "poster", "environment": "local"}
+    assert code_of(author.http.post("/jobs", json=body, headers=headers)) == (
         "422 idempotency_key_reuse"
     )
 
