@@ -16,8 +16,8 @@ from app.workflows.inspect.mp4 import walk_mp4
 from app.workflows.inspect.png import SIGNATURE as PNG
 from app.workflows.inspect.png import walk_png
 from app.workflows.inspect.refusal import NoWorkflowError
-from app.workflows.inspect.shapes import UnreadableError, Workflows, is_app, parse
-from app.workflows.inspect.tags import WANTED, Tag, Walk
+from app.workflows.inspect.shapes import UnreadableError, Workflows, is_app
+from app.workflows.inspect.tags import MAX_TEXT_BYTES, WANTED, Tag, Walk
 
 MAX_FILE_BYTES: Final = 256 * 2**20
 MAX_TEXTS_TRIED: Final = 16
@@ -103,12 +103,11 @@ def _text_start(data: memoryview) -> bytes:
 
 
 def _in_json(data: memoryview) -> Found:
+    found = Workflows()
     try:
-        value = parse(bytes(data[: MAX_FILE_BYTES + 1]))
+        value = found.look_into(bytes(data[: MAX_TEXT_BYTES + 1]), "JSON")
     except UnreadableError as error:
         raise NoWorkflowError("unreadable_workflow", f"The JSON cannot be read. {error}") from error
-    found = Workflows()
-    found.look_into(value, "JSON")
     if found.api is None and found.ui is None:
         raise NoWorkflowError(
             "not_a_workflow",
@@ -125,9 +124,11 @@ def _in_container(walk: Walk) -> Found:
     for tag in sorted(filter(_may_hold, walk.tags), key=_named_otherwise)[:MAX_TEXTS_TRIED]:
         source = f"{tag.where} `{tag.key}`"
         try:
-            found.look_into(parse(tag.value), source)
+            found.look_into(tag.value, source)
         except UnreadableError as error:
             problems.append(f"The {source} cannot be read. {error}")
+        if found.are_complete:
+            break
     if found.api is None and found.ui is None:
         raise _nothing(walk, problems)
     return _found(found, walk.format)

@@ -11,7 +11,7 @@ from app.workflows.graph import Graph
 from app.workflows.inspect.tags import MAX_TEXT_BYTES
 
 MAX_VALUES: Final = 400_000
-"""Of one JSON text; the largest templates have 60,000."""
+"""Of all JSON texts of a file; the largest templates have 60,000."""
 
 _WRAPPERS: Final = ("prompt", "output", "workflow", "extra_data", "extra_pnginfo", "graph")
 _MAX_WRAPPERS: Final = 4
@@ -30,33 +30,68 @@ class Workflows:
     api_source: str = ""
     ui: dict[str, Any] | None = None
     ui_source: str = ""
+    values_left: int = MAX_VALUES
+    """Many texts together may cost no more than one."""
 
-    def look_into(self, value: Any, source: str) -> None:
-        """Keep the first workflow of each format that the value is or wraps."""
-        for found in _unwrapped(value):
+    @property
+    def are_complete(self) -> bool:
+        """Whether there is one of each."""
+        return self.api is not None and self.ui is not None
+
+    def look_into(self, text: bytes, source: str) -> dict[str, Any]:
+        """Parse a text, and keep the first workflow of each format that it is or wraps.
+
+        Raises:
+            UnreadableError: with one sentence.
+        """
+        value = self._parse(text)
+        for found in self._unwrapped(value):
             if self.api is None and is_api(found):
                 self.api, self.api_source = _graph(found), source
             elif self.ui is None and is_editor(found):
                 self.ui, self.ui_source = found, source
+        return value
 
+    def _parse(self, text: bytes) -> dict[str, Any]:
+        """JSON as programs write it: with a byte order mark, padding, or Python's NaN (then null)."""
+        if len(text) > MAX_TEXT_BYTES:
+            raise UnreadableError(f"It is larger than {MAX_TEXT_BYTES} bytes.")
+        if text[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+            text = text.decode("utf-16", "replace").encode()
+        text = text.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n\0")
+        if b"NaN" in text or b"Infinity" in text:
+            text = _without_python_numbers(text)
+        allowed, self.values_left = self.values_left, self.values_left - text.count(b",")
+        if allowed <= 0:
+            raise UnreadableError(f"The texts of the file hold more than {MAX_VALUES} values.")
+        try:
+            return parse_json_object(text, allowed)
+        except AppError as error:
+            raise UnreadableError(error.message.replace("The body", "It")) from error
 
-def parse(text: bytes) -> dict[str, Any]:
-    """JSON as programs write it: with a byte order mark, padding, or Python's NaN, which becomes null.
+    def _unwrapped(self, value: Any) -> Iterator[dict[str, Any]]:
+        todo: list[tuple[Any, int]] = [(value, 0)]
+        while todo:
+            inner, depth = todo.pop(0)
+            if isinstance(inner, str):
+                inner = self._object(inner)
+            if isinstance(inner, list):
+                # Of ComfyUI's history: [number, id, graph, extra_data, outputs].
+                items = cast(list[Any], inner)[2:4]
+                todo += [(item, depth) for item in items if isinstance(item, dict)]
+            elif isinstance(inner, dict):
+                known = cast(dict[str, Any], inner)
+                yield known
+                if depth < _MAX_WRAPPERS and not is_api(known) and not is_editor(known):
+                    todo += [(known[name], depth + 1) for name in _WRAPPERS if name in known]
 
-    Raises:
-        UnreadableError: with one sentence.
-    """
-    if len(text) > MAX_TEXT_BYTES:
-        raise UnreadableError(f"It is larger than {MAX_TEXT_BYTES} bytes.")
-    if text[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        text = text.decode("utf-16", "replace").encode()
-    text = text.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n\0")
-    if b"NaN" in text or b"Infinity" in text:
-        text = _without_python_numbers(text)
-    try:
-        return parse_json_object(text, MAX_VALUES)
-    except AppError as error:
-        raise UnreadableError(error.message.replace("The body", "It")) from error
+    def _object(self, text: str) -> dict[str, Any] | None:
+        if text[:1] != "{":
+            return None
+        try:
+            return self._parse(text.encode("utf-8", "replace"))
+        except UnreadableError:
+            return None
 
 
 def _without_python_numbers(text: bytes) -> bytes:
@@ -89,35 +124,6 @@ def is_app(value: Mapping[str, Any]) -> bool:
     """Whether its author picked inputs and outputs in App mode."""
     extra = value.get("extra")
     return isinstance(extra, dict) and isinstance(cast(Graph, extra).get("linearData"), dict)
-
-
-def _unwrapped(value: Any) -> Iterator[dict[str, Any]]:
-    todo: list[tuple[Any, int]] = [(value, 0)]
-    while todo:
-        inner, depth = todo.pop(0)
-        if isinstance(inner, str):
-            inner = _object(inner)
-        if isinstance(
-            inner, list
-        ):  # of ComfyUI's history: [number, id, graph, extra_data, outputs]
-            inner = {str(i): item for i, item in enumerate(cast(list[Any], inner)[2:4])}
-            todo += [(item, depth) for item in inner.values() if isinstance(item, dict)]
-            continue
-        if not isinstance(inner, dict):
-            continue
-        known = cast(dict[str, Any], inner)
-        yield known
-        if depth < _MAX_WRAPPERS and not is_api(known) and not is_editor(known):
-            todo += [(known[name], depth + 1) for name in _WRAPPERS if name in known]
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    if text[:1] != "{":
-        return None
-    try:
-        return parse(text.encode("utf-8", "replace"))
-    except UnreadableError:
-        return None
 
 
 def _graph(value: dict[str, Any]) -> Graph:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.workflows.inspect.find import Found, find_workflow
 from app.workflows.inspect.png import walk_png
 from app.workflows.inspect.refusal import NoWorkflowError
+from app.workflows.inspect.shapes import MAX_VALUES
 from app.workflows.inspect.tags import MAX_STEPS, MAX_TEXT_BYTES, MAX_UNPACKED
 from tests.app.workflows.inspect import containers as files
 from tests.app.workflows.inspect.containers import EDITOR_TEXT
@@ -93,6 +94,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "open strings": lambda: b'{"' + b'\\"' * 5_000_000,
     "not numbers": lambda: b'{"a":[' + b"NaN," * 3_000_000,
     "many tags": lambda: files.webm({str(n): b'{"nodes":1' for n in range(3_000)}),
+    "many large texts": lambda: files.webm(
+        {str(n): b'{"x":["class_type"' + b",{}" * 199_000 + b"]}" for n in range(16)}
+    ),
+    "texts in texts": lambda: b'{"prompt":"' + b'{\\"a\\":1}' * 1_000_000 + b'"}',
+    "a large JSON": lambda: b'{"a":"' + b"x" * (2 * MAX_TEXT_BYTES) + b'"}',
     "lacing": lambda: (b"OggS" + bytes(22) + b"\xff" + b"\xff" * 255 + bytes(65_025)) * 100,
 }
 
@@ -108,6 +114,12 @@ def test_a_hostile_file_is_refused_within_the_memory_that_it_may_have(kind: str)
         tracemalloc.stop()
     assert isinstance(refused, NoWorkflowError)
     assert peak < MAX_MEMORY_BYTES
+
+
+def test_many_texts_together_may_hold_no_more_than_one() -> None:
+    error = outcome(HOSTILE["many large texts"]())
+    assert isinstance(error, NoWorkflowError)
+    assert f"The texts of the file hold more than {MAX_VALUES} values." in error.message
 
 
 def test_of_many_packed_texts_few_are_unpacked() -> None:
