@@ -18,6 +18,7 @@ from app.jobs.repository.transitions import Fence
 from infra.local.postgres import EmbeddedPostgres, running_postgres
 from tests.app.conftest import machine_of
 from tests.app.webhooks.statements import webhooks_work
+from tests.app.workflows.registry.statements import registry_works
 
 
 async def test_the_second_time_nothing_is_applied(database_url: str) -> None:
@@ -104,6 +105,7 @@ async def test_every_statement_runs_on_postgres_16_as_well(postgres_16: str) -> 
         assert await machine.transitions.interrupt(fence, 1, error, restarts=False)
         assert await machine.transitions.cancel(machine.workspace_id, fence.job_id)
         await webhooks_work(machine)
+        await registry_works(machine)
         fence = await machine.start()
         assert await machine.transitions.succeed(fence, 1, {})
         await machine.tick_in_time()
