@@ -37,6 +37,7 @@ class Report:
     others: list[str] = field(default_factory=list[str])
     """Files of the wheel that are no workflows: its index."""
     took_ms: list[float] = field(default_factory=list[float])
+    """Of those that were converted."""
 
     def reasons(self) -> dict[str, int]:
         """How many were refused for each reason."""
@@ -76,9 +77,9 @@ def report(known: Mapping[str, Any]) -> Report:
         began = time.perf_counter()
         try:
             made.converted[name] = convert(ui, known)
+            made.took_ms.append((time.perf_counter() - began) * 1000)
         except ConversionRefusedError as error:
             made.refused[name] = error
-        made.took_ms.append((time.perf_counter() - began) * 1000)
     return made
 
 
@@ -91,7 +92,7 @@ def main() -> None:
     made = report(known)
     took = sorted(made.took_ms)
     summary = {
-        "workflows": len(took),
+        "workflows": len(made.converted) + len(made.refused),
         "converted": len(made.converted),
         "refused": made.reasons(),
         "not workflows": made.others,
