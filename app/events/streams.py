@@ -15,8 +15,7 @@ from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Final, Protocol
 
 from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.errors import AppError
 from app.events.sse import PING_S, Frame
@@ -76,6 +75,10 @@ class Streams:
             self._open.discard(stream)
 
 
+class _StalledError(Exception):
+    """Its reader took nothing for too long."""
+
+
 class _Stream(EventSourceResponse):
     """One of them."""
 
@@ -87,7 +90,6 @@ class _Stream(EventSourceResponse):
             headers=_HEADERS,
             ping=PING_S,
             sep="\n",
-            send_timeout=streams.stall_s,
             shutdown_grace_period=ENDS_WITHIN_S,
         )
         self._streams = streams
@@ -101,11 +103,29 @@ class _Stream(EventSourceResponse):
         stalled = False
         with self._streams.counted(self):
             try:
-                await super().__call__(scope, receive, send)
-            except* SendTimeoutError:  # of its frames, of its comments, or of both
+                await super().__call__(scope, receive, self._patient(send))
+            except* _StalledError:  # of its frames, of its comments, or of both
                 stalled = True
             if stalled:
                 await self._drop(receive)
+
+    def _patient(self, send: Send) -> Send:
+        """Waits for a reader that does not read, but not for ever.
+
+        The library can do that too, with an alarm for every frame: a fifth of what a delivery costs.
+        """
+
+        async def send_within(message: Message) -> None:
+            if self.transport is not None and not self.transport.get_write_buffer_size():
+                await send(message)  # nothing lies before it: it does not wait
+                return
+            try:
+                async with asyncio.timeout(self._streams.stall_s):
+                    await send(message)
+            except TimeoutError as error:
+                raise _StalledError from error
+
+        return send_within
 
     async def _drop(self, receive: Receive) -> None:
         log.info("a reader took nothing for %g s and is dropped", self._streams.stall_s)

@@ -137,7 +137,7 @@ class _Reader:
         caller = CallerCheck(still_good, asyncio.get_running_loop().time() + RECHECK_CALLER_S)
         while not (position.ended or hub.leaving):
             try:
-                async for item in self._due():
+                for item in await self._due():
                     yield item
                 if position.ended or not await caller.may_go_on():
                     return
@@ -149,23 +149,21 @@ class _Reader:
             if tail.last <= position.seq and not hub.leaving:
                 await self.sleeper.wait(min(every_s, RECHECK_CALLER_S))
 
-    async def _due(self) -> AsyncGenerator[Frame]:
-        position, tail = self.position, self.tail
-        while tail.last > position.seq:
+    async def _due(self) -> list[Frame]:
+        """A page of the log; behind the last one also the newest progress and preview."""
+        position, tail, frames = self.position, self.tail, list[Frame]()
+        if tail.last > position.seq:
             told = await tail.after(position.seq)
-            for item in self._rows(told):
-                yield item
+            frames += self._rows(told)
             if not told:  # rows that are gone
                 await asyncio.sleep(NOT_THERE_S)
-                break
+            elif tail.last > position.seq:
+                return frames
         if position.ended:
-            return
+            return frames
         if position.has_shown_news:
-            for item in news(self.stream.hub.latest(self.job.id), position):
-                yield item
-        else:
-            for item in await self.stream.first_news(self.job, position):
-                yield item
+            return frames + news(self.stream.hub.latest(self.job.id), position)
+        return frames + await self.stream.first_news(self.job, position)
 
     def _rows(self, told: Sequence[Told]) -> Iterator[Frame]:
         last_start = max((t.event.seq for t in told if is_start(t.event)), default=0)
