@@ -48,12 +48,12 @@ from (select n, (n - %(rows)s) * interval '2 s' as age,
       from generate_series(1, %(rows)s) n) as made,
     (select array_agg(id order by name) as ids from app.workspaces where name like 'bench-%%') as workspaces
 """
-# The log of one job in twenty.
+# The log of one in twenty of those that have ended.
 _EVENTS: LiteralString = """
 insert into app.job_events (workspace_id, job_id, seq, epoch, type, data, at)
-select workspace_id, id, seq, 1, 'log', '{"level": "info", "message": "a line as a node would write it"}',
+select workspace_id, id, n, 1, 'log', '{"level": "info", "message": "a line as a node would write it"}',
     created_at
-from (select * from app.jobs where get_byte(graph_hash, 0) %% 20 = 0) as some, generate_series(1, 5) seq
+from (select * from app.jobs where ended_at is not null and get_byte(graph_hash, 0) %% 20 = 0) as chosen, generate_series(1, 5) n
 """
 
 

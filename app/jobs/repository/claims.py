@@ -6,7 +6,7 @@ lease has passed (a container that Modal started again).
 """
 
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -46,6 +46,8 @@ _ATTEMPT: LiteralString = """, attempt as (
     from moved where t.workspace_id = moved.workspace_id and t.backend = moved.backend
 )"""
 
+
+_CLAIM_IDS: Final = "job_attempts_pkey"
 
 # Seen again: the same ticket while its lease lives.
 CLAIMED_BEFORE: LiteralString = """
@@ -177,7 +179,9 @@ class ClaimRepository:
                     **params,
                 },
             )
-        except UniqueViolation:
+        except UniqueViolation as error:
+            if error.diag.constraint_name != _CLAIM_IDS:
+                raise
             # The same claim won, in parallel or before: this statement was rolled back whole.
             row = await self.database.one(CLAIMED_BEFORE, {"claim_id": claim.claim_id})
         return _claimed(row) if row else None
