@@ -34,6 +34,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 PREVIEW = base64.b64encode(os.urandom(190_000)).decode()
 """Nearly as large as one may be."""
 PREVIEWS = 120
+READERS = int(os.environ.get("COMFYBURST_CHAOS_READERS", "180"))
+"""Of six jobs together; by hand 1000."""
 MAX_GROWTH_BYTES = 12_000_000
 """A frame and two buffers for each of five readers, and what Python keeps; 30 MB are sent."""
 
@@ -196,7 +198,7 @@ def ids_in(stream: bytes) -> list[int]:
 
 
 def test_every_reader_resumes_when_the_front_door_is_killed(settings: Settings) -> None:
-    jobs, readers, lines = 6, 30, 60
+    jobs, readers, lines = 6, READERS // 6, 60
     with opened_door(settings) as door, alice_at(door) as alice:
         with (
             started(door, alice) as a,

@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.cli.workflows.group import workflows
+from tests.app.front_door import OBJECT_INFO as POSTER_INFO
 from tests.app.workflows.convert.drawing import OBJECT_INFO, node, save, workflow
 from tests.app.workflows.convert.report import DATA
+from tests.app.workflows.test_declared import EXTERNAL, editors
 
 FILES = Path(__file__).parents[1] / "app" / "workflows" / "inspect" / "files"
 
@@ -95,6 +97,14 @@ def test_inspect_prints_json(flow: Path, known: Path, tmp_path: Path) -> None:
     assert (value["format"], value["kind"]) == ("JSON", "ui")
     assert value["nodes"] == {"Make": 1, "Save": 1}
     assert "seed" in {each["name"] for each in value["inputs"]}
+
+
+def test_inspect_reads_the_marks_of_other_products_in_the_file_itself(tmp_path: Path) -> None:
+    flow, known = tmp_path / "flow.json", tmp_path / "object_info.json"
+    flow.write_text(json.dumps(editors(EXTERNAL)))
+    known.write_text(json.dumps(POSTER_INFO))
+    done = run(tmp_path, "inspect", flow, "--object-info", known, "--json")
+    assert "headline" in {each["name"] for each in json.loads(done.stdout)["inputs"]}
 
 
 def test_inspect_tells_the_facts_where_no_graph_can_be_made(flow: Path, tmp_path: Path) -> None:

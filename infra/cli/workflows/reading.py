@@ -23,6 +23,7 @@ from app.workflows.bindings.propose import propose_workflow
 from app.workflows.convert.convert import Converted, convert
 from app.workflows.convert.document import json_list, json_object
 from app.workflows.convert.refusal import ConversionRefusedError
+from app.workflows.declared import with_declared_classes
 from app.workflows.environments.repository import EnvironmentRepository
 from app.workflows.environments.service import EnvironmentService
 from app.workflows.graph import Graph
@@ -97,7 +98,7 @@ def _read(path: Path, object_info: Path | None) -> Read:
     if known is None:
         return Read(found, None, (_NOBODY_TO_ASK,), None)
     try:
-        made = convert(found.workflow, known)
+        made = convert(found.workflow, with_declared_classes(found.workflow, known))
     except ConversionRefusedError as error:
         return Read(found, None, (f"No graph was made. {error.message}", *_details(error)), known)
     return Read(found, made.graph, _notes(made), known)
