@@ -199,11 +199,11 @@ def test_an_upload_is_held_by_a_live_job_alone(comfy: Comfy, house: House) -> No
 def test_what_a_link_was_given_for_ends_with_it(flavour: Flavour, settings: Settings) -> None:
     """v2.22: a signed address expires; the id stays good."""
     with (
-        opened_house(settings.model_copy(update={"url_expires_s": 1.0})) as house,
+        opened_house(settings.model_copy(update={"url_expires_s": 3.0})) as house,
         opened(flavour, house.url, house.alice.key) as comfy,
     ):
         job_id = done(house, comfy)
         url = house.alice.job(job_id)["outputs"][0]["url"]
-        time.sleep(2.1)
+        time.sleep(4.1)
         assert httpx.get(url).status_code == 403
         assert comfy.jobs.get(job_id).outputs[0].to_bytes() == CONTENT
