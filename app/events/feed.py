@@ -186,7 +186,7 @@ class Feed:
                     self._heard_at = time.monotonic()
                     heard: dict[str, Any] = orjson.loads(message["data"])
                     if heard["m"] != self.me:
-                        for hint in heard["h"]:
+                        for hint in heard.get("h", ()):  # a version before ours said one by one
                             await self._hear(redis, hint)
 
     async def _hear(self, redis: Redis, hint: dict[str, Any]) -> None:
