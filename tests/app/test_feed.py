@@ -18,9 +18,14 @@ async def test_hints_of_the_version_before_are_passed_over(redis_url: str) -> No
         older = {"m": "older", "j": "not read", "w": "not read", "s": 3}
         async with asyncio.timeout(20):
             while not heard.is_set():  # until it listens
-                await redis.publish(HINTS_CHANNEL, orjson.dumps(older))
                 await announce_keys_changed(redis)
                 await asyncio.sleep(0.05)
+            heard.clear()
+            await redis.publish(HINTS_CHANNEL, orjson.dumps(older))
+            await announce_keys_changed(redis)
+            await asyncio.wait(
+                {asyncio.create_task(heard.wait()), running}, return_when="FIRST_COMPLETED"
+            )
         assert not running.done()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
