@@ -38,6 +38,14 @@ def to_json(body: Any) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
+def page_response(name: str, items: list[Any], next_cursor: str | None) -> Response:
+    """A page of a list; `next_cursor` is there only where another page is."""
+    page: dict[str, Any] = {name: items}
+    if next_cursor:
+        page["next_cursor"] = next_cursor
+    return json_response(page)
+
+
 def parse_id(text: str) -> UUID | None:
     """An id of ours in its one canonical form; anything else names nothing."""
     try:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from app.config import Settings
 from app.errors import NotFoundError
 from app.events.streams import Streams
-from app.http import json_response, parse_id
+from app.http import json_response, page_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.identity.models import Principal
 from app.identity.service import IdentityService
@@ -168,10 +168,7 @@ async def list_jobs(
         ),
     )
     links = links_of(request)
-    page: dict[str, Any] = {"jobs": [render_job(job, links) for job in jobs]}
-    if next_cursor:
-        page["next_cursor"] = next_cursor
-    return json_response(page)
+    return page_response("jobs", [render_job(job, links) for job in jobs], next_cursor)
 
 
 @router.get(

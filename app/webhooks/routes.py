@@ -1,12 +1,12 @@
 """`/api/v2/webhooks`: who is told of the end of jobs, and what came of telling. Ours beyond v2."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.errors import NotFoundError
-from app.http import json_response, parse_id
+from app.http import json_response, page_response, parse_id
 from app.identity.auth import Reader, Writer
 from app.json_input import has_body, read_model
 from app.provided import provided
@@ -224,10 +224,7 @@ async def list_deliveries(
         limit=limit,
         wanted=DeliveryFilter(status, event, job_id, endpoint_id),
     )
-    page: dict[str, Any] = {"deliveries": [render_delivery(d) for d in found]}
-    if next_cursor:
-        page["next_cursor"] = next_cursor
-    return json_response(page)
+    return page_response("deliveries", [render_delivery(d) for d in found], next_cursor)
 
 
 @router.get(

@@ -1,10 +1,10 @@
 """`/api/v2/workflows`: what can be run by name. Ours beyond v2."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.http import json_response
+from app.http import json_response, page_response
 from app.identity.auth import Reader, WorkflowWriter
 from app.json_input import has_body, read_model
 from app.provided import provided
@@ -80,10 +80,7 @@ async def list_workflows(
     found, next_cursor = await provided(request, RegistryService).page(
         caller.workspace_id, cursor=cursor, archived=archived, limit=limit
     )
-    page: dict[str, Any] = {"workflows": [render_workflow(each) for each in found]}
-    if next_cursor:
-        page["next_cursor"] = next_cursor
-    return json_response(page)
+    return page_response("workflows", [render_workflow(each) for each in found], next_cursor)
 
 
 @router.get(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.http import json_response
+from app.http import json_response, page_response
 from app.identity.auth import Reader, WorkflowWriter
 from app.json_input import read_model
 from app.provided import provided
@@ -56,10 +56,7 @@ async def list_versions(
     found, next_cursor = await provided(request, RegistryService).versions(
         caller.workspace_id, checked_name(name), cursor=cursor, limit=limit
     )
-    page: dict[str, Any] = {"versions": [render_version(each) for each in found]}
-    if next_cursor:
-        page["next_cursor"] = next_cursor
-    return json_response(page)
+    return page_response("versions", [render_version(each) for each in found], next_cursor)
 
 
 @router.get(
