@@ -294,7 +294,6 @@ class _Parts:
             SubmitService(
                 transitions=transitions,
                 webhooks=webhooks,
-                queries=queries,
                 assets=assets,
                 asked=AskedService(
                     PinService(registry, KeptContents(settings.workflow_cache_bytes)),

@@ -24,6 +24,10 @@ class Replays:
     queries: JobQueries
     mode: Literal["replay", "reject"]
 
+    async def knows(self, workspace_id: UUID, key: str | None) -> bool:
+        """Whether a job was made with it: then what keeps a new job out says nothing to its request."""
+        return bool(key and await self.queries.by_idempotency_key(workspace_id, key))
+
     async def earlier(self, workspace_id: UUID, key: str, request_hash: bytes) -> Job:
         """The job that the same request with this key made.
 

@@ -105,9 +105,7 @@ class RetryService:
             choice = await self._possible(workspace_id, job_id)
             await self.room.enter(workspace_id)
         except AppError:
-            # What keeps a new job out says nothing to a request that has made its job already.
-            key = idempotency_key
-            if key and await self.queries.by_idempotency_key(workspace_id, key):
+            if await self.replays.knows(workspace_id, idempotency_key):
                 return None
             raise
         new_id = uuid7()

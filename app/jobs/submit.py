@@ -27,7 +27,6 @@ from app.jobs.capacity import WaitingRoom
 from app.jobs.dispatch.routing import choose_backend
 from app.jobs.idempotency import Replays, check_key
 from app.jobs.models import Job, JobInput, JsonObject, NewJob, NewWebhook
-from app.jobs.repository.queries import JobQueries
 from app.jobs.repository.transitions import TransitionRepository, moved
 from app.jobs.schemas import ExtraData, JobRequest
 from app.jobs.secrets import SecretBox
@@ -46,7 +45,6 @@ class SubmitService:
     """Records jobs."""
 
     transitions: TransitionRepository
-    queries: JobQueries
     assets: AssetRepository
     asked: AskedService
     replays: Replays
@@ -95,8 +93,8 @@ class SubmitService:
             new = await self._prepare(workspace_id, request, key, request_hash)
             await self.room.enter(workspace_id)
         except AppError:
-            # What keeps a new job out (a full queue, a workflow archived since) keeps no replay out.
-            if key and await self.queries.by_idempotency_key(workspace_id, key):
+            # A full queue, or a workflow archived since.
+            if await self.replays.knows(workspace_id, key):
                 return None
             raise
         row = await self.transitions.submit(new)
